@@ -1,0 +1,1 @@
+//! How muster talks.

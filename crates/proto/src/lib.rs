@@ -1,0 +1,9 @@
+//! The rules of muster, without I/O: time, randomness, the peer and the bytes come in as
+//! arguments; actions with their reasons go out. There is no socket, file, clock, thread or random
+//! source in this crate, so every rule of licensing can be tested in microseconds and replayed.
+#![forbid(unsafe_code)]
+
+pub mod limits;
+pub mod reason;
+
+pub use reason::{Reason, Refusal};

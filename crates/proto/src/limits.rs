@@ -1,0 +1,1 @@
+//! Every limit of the system, each with its unit in its name.

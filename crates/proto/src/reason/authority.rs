@@ -1,0 +1,6 @@
+//! Reasons of the authority (`MUSTER-AUT-…`).
+
+use super::reasons;
+
+reasons! {
+}

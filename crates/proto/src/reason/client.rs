@@ -1,0 +1,6 @@
+//! Reasons of the client (`MUSTER-CLI-…`).
+
+use super::reasons;
+
+reasons! {
+}

@@ -1,0 +1,6 @@
+//! Reasons of configuration, files and command lines (`MUSTER-CFG-…`).
+
+use super::reasons;
+
+reasons! {
+}

@@ -1,0 +1,6 @@
+//! Reasons of DNS lookup, update and the network (`MUSTER-DNS-…`).
+
+use super::reasons;
+
+reasons! {
+}

@@ -1,0 +1,6 @@
+//! Reasons of product keys (`MUSTER-KEY-…`).
+
+use super::reasons;
+
+reasons! {
+}

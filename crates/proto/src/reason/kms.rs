@@ -1,0 +1,6 @@
+//! Reasons of the KMS host (`MUSTER-KMS-…`).
+
+use super::reasons;
+
+reasons! {
+}

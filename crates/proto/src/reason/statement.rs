@@ -1,0 +1,6 @@
+//! Reasons of signed statements (`MUSTER-STM-…`).
+
+use super::reasons;
+
+reasons! {
+}

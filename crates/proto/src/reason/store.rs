@@ -1,0 +1,6 @@
+//! Reasons of the stores (`MUSTER-STO-…`).
+
+use super::reasons;
+
+reasons! {
+}
