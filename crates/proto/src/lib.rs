@@ -3,7 +3,11 @@
 //! source in this crate, so every rule of licensing can be tested in microseconds and replayed.
 #![forbid(unsafe_code)]
 
+mod cbor;
+pub mod crypto;
+pub mod ids;
 pub mod limits;
 pub mod reason;
+pub mod time;
 
 pub use reason::{Reason, Refusal};

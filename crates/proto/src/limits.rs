@@ -1,1 +1,94 @@
 //! Every limit of the system, each with its unit in its name.
+
+/// How deep CBOR may nest, the outermost item counted.
+pub const CBOR_DEPTH_MAX: usize = 8;
+
+/// Certificates in a chain: the host's and the issuing key's. The root is never carried.
+pub const CHAIN_CERTIFICATES_MAX: usize = 2;
+
+/// Bytes of a certificate.
+pub const CERT_BYTES_MAX: usize = 1_024;
+/// Bytes of a policy.
+pub const POLICY_BYTES_MAX: usize = 4_096;
+/// Bytes of an ask before it is sealed.
+pub const ASK_BYTES_MAX: usize = 1_400;
+/// Bytes of an answer with its chain before it is sealed.
+pub const ANSWER_BYTES_MAX: usize = 4_096;
+/// Bytes of a lease with its chain.
+pub const LEASE_BYTES_MAX: usize = 4_096;
+/// Bytes of a revocation delta with its chain.
+pub const REVOCATIONS_BYTES_MAX: usize = 4_096;
+/// Bytes of a request for a certificate.
+pub const REQUEST_BYTES_MAX: usize = 4_096;
+/// Bytes of an opening-key statement.
+pub const OPENING_BYTES_MAX: usize = 1_024;
+/// Bytes of a directory object or a confirmation.
+pub const OBJECT_BYTES_MAX: usize = 4_096;
+/// Bytes of a root file.
+pub const ROOT_BYTES_MAX: usize = 1_024;
+/// Bytes of a policy bundle: root, chain, policy and list numbers.
+pub const BUNDLE_BYTES_MAX: usize = 16_384;
+
+/// Bytes of a product, pool or site id.
+pub const ID_BYTES_MAX: usize = 32;
+/// Bytes of a display name.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Products one certificate, ask or answer may name.
+pub const PRODUCTS_MAX: usize = 16;
+/// Sites one certificate may name.
+pub const SITES_MAX: usize = 16;
+/// Root keys of one publisher, the present one and the next ones.
+pub const ROOT_KEYS_MAX: usize = 3;
+/// Entries of one revocation delta.
+pub const REVOCATION_ENTRIES_MAX: usize = 64;
+/// Component tags of one machine: eight kinds.
+pub const COMPONENT_KINDS: usize = 8;
+/// Digests of product files a policy may name.
+pub const FILE_DIGESTS_MAX: usize = 32;
+
+/// Latest time a statement may name, in seconds since 1970: the end of the year 9999.
+pub const TIME_SECONDS_MAX: u64 = 253_402_300_799;
+
+/// Longest life of a VM lease, in seconds: 7 days.
+pub const VM_LEASE_SECONDS_MAX: u64 = 7 * 86_400;
+/// Life of an issuing certificate by default, in seconds: 5 years of 365 days.
+pub const ISSUING_CERT_SECONDS: u64 = 5 * 365 * 86_400;
+/// Life of a host certificate, in seconds: 1 year of 365 days; it is renewed from half of it.
+pub const HOST_CERT_SECONDS: u64 = 365 * 86_400;
+/// After this time the host replaces its opening key, in seconds: 30 days.
+pub const OPENING_KEY_SECONDS: u64 = 30 * 86_400;
+/// How long a replaced opening key still opens, in seconds: 7 days.
+pub const OPENING_KEY_KEPT_SECONDS: u64 = 7 * 86_400;
+
+/// Hosts one KMS host key activates by default.
+pub const HOST_KEY_HOSTS_DEFAULT: u32 = 6;
+/// Activations of one host under one KMS host key by default.
+pub const HOST_KEY_ACTIVATIONS_DEFAULT: u32 = 10;
+
+/// New identities one source may bring in an hour by default; a source is an IPv4 address or an
+/// IPv6 /64.
+pub const NEW_IDENTITIES_PER_SOURCE_HOUR: u32 = 600;
+/// Sources the limiter remembers at most; past that, the one idle for longest is forgotten.
+pub const LIMITER_SOURCES_MAX: usize = 65_536;
+
+/// A clock difference larger than this is reported, in seconds: 4 hours.
+pub const CLOCK_DIFFERENCE_REPORTED_SECONDS: u64 = 4 * 3_600;
+/// A jump of the host's clock against its boot clock larger than this stops expiry and signing of
+/// new time until confirmed, in seconds: 1 day.
+pub const HOST_CLOCK_JUMP_SECONDS: u64 = 86_400;
+/// How far time signed by a host may raise a client's floor above its own clock, in seconds: 1 day.
+pub const FLOOR_ABOVE_OWN_CLOCK_SECONDS: u64 = 86_400;
+
+/// Tickets a client keeps: one for each store it has met.
+pub const TICKETS_MAX: usize = 8;
+/// Orders to make a new key that a client obeys in `REKEY_WINDOW_SECONDS`.
+pub const REKEY_ORDERS_MAX: usize = 3;
+/// The time in which `REKEY_ORDERS_MAX` counts, in seconds: 30 days.
+pub const REKEY_WINDOW_SECONDS: u64 = 30 * 86_400;
+
+/// Shortest interval between asks a policy or host may set, in seconds: 15 minutes.
+pub const INTERVAL_SECONDS_MIN: u64 = 900;
+/// Longest interval between asks a policy or host may set, in seconds: 30 days.
+pub const INTERVAL_SECONDS_MAX: u64 = 30 * 86_400;
+/// Jitter on both intervals, in percent either way.
+pub const JITTER_PERCENT: u64 = 10;

@@ -36,7 +36,13 @@ impl Reason {
     /// Every reason of every area, in the order of their codes' areas.
     pub fn all() -> impl Iterator<Item = Reason> {
         [
-            statement::ALL, key::ALL, kms::ALL, client::ALL, authority::ALL, dns::ALL, store::ALL,
+            statement::ALL,
+            key::ALL,
+            kms::ALL,
+            client::ALL,
+            authority::ALL,
+            dns::ALL,
+            store::ALL,
             config::ALL,
         ]
         .into_iter()
@@ -113,13 +119,19 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with what was seen.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        Self {
+            reason,
+            detail: detail.into(),
+        }
     }
 }
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self { reason, detail: String::new() }
+        Self {
+            reason,
+            detail: String::new(),
+        }
     }
 }
 
@@ -128,7 +140,13 @@ impl fmt::Display for Refusal {
         if self.detail.is_empty() {
             write!(f, "{}", self.reason)
         } else {
-            write!(f, "{}: {} ({})", self.reason.text(), self.detail, self.reason.code())
+            write!(
+                f,
+                "{}: {} ({})",
+                self.reason.text(),
+                self.detail,
+                self.reason.code()
+            )
         }
     }
 }
@@ -165,7 +183,11 @@ mod tests {
             assert!(parts[2].len() == 4 && parts[2].bytes().all(|b| b.is_ascii_digit()));
             assert!(seen.insert(reason.code()), "{} stands twice", reason.code());
             for words in [reason.text(), reason.cause(), reason.next()] {
-                assert!(!words.is_empty() && !words.ends_with('.'), "{}: {words:?}", reason.code());
+                assert!(
+                    !words.is_empty() && !words.ends_with('.'),
+                    "{}: {words:?}",
+                    reason.code()
+                );
             }
             assert_eq!(Reason::find(&reason.code().to_lowercase()), Some(reason));
         }

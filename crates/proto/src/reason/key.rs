@@ -2,5 +2,4 @@
 
 use super::reasons;
 
-reasons! {
-}
+reasons! {}

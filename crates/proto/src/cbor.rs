@@ -1,0 +1,367 @@
+//! Deterministic CBOR (RFC 8949 section 4.2.1) under muster's profile: integers, byte and text
+//! strings, arrays, maps with integer keys, booleans; no floats, no indefinite lengths, no tag but
+//! COSE_Sign1's. Decoding accepts exactly the bytes that encoding would have written.
+
+use ciborium::value::Value;
+
+use crate::limits::CBOR_DEPTH_MAX;
+use crate::reason::{Refusal, statement as reasons};
+
+/// The tag of a COSE_Sign1 structure (RFC 9052 section 2), the only tag of the profile.
+pub(crate) const TAG_COSE_SIGN1: u64 = 18;
+
+/// Encodes a value deterministically: shortest integers, definite lengths, map keys in the bytewise
+/// order of their encodings.
+pub(crate) fn encode(value: &Value) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    ciborium::into_writer(&sorted(value), &mut bytes).expect("writing CBOR to memory cannot fail");
+    bytes
+}
+
+/// Decodes one item that fills `bytes` and is encoded deterministically within the profile.
+pub(crate) fn decode(bytes: &[u8]) -> Result<Value, Refusal> {
+    let mut rest = bytes;
+    let value: Value =
+        ciborium::de::from_reader_with_recursion_limit(&mut rest, CBOR_DEPTH_MAX * 4)
+            .map_err(|_| Refusal::new(reasons::NOT_CBOR, "not one well-formed item"))?;
+    if !rest.is_empty() {
+        return Err(Refusal::new(
+            reasons::NOT_CBOR,
+            format!("{} bytes follow the item", rest.len()),
+        ));
+    }
+    check_profile(&value, CBOR_DEPTH_MAX)?;
+    if encode(&value) != bytes {
+        return Err(reasons::NOT_DETERMINISTIC.into());
+    }
+    Ok(value)
+}
+
+fn check_profile(value: &Value, depth_left: usize) -> Result<(), Refusal> {
+    let refuse = |what: &str| Err(Refusal::new(reasons::OUTSIDE_PROFILE, what));
+    let Some(depth_left) = depth_left.checked_sub(1) else {
+        return refuse("nested too deeply");
+    };
+    match value {
+        Value::Integer(_) | Value::Bytes(_) | Value::Text(_) | Value::Bool(_) => Ok(()),
+        Value::Array(items) => items
+            .iter()
+            .try_for_each(|item| check_profile(item, depth_left)),
+        Value::Map(entries) => {
+            let mut last = None;
+            for (key, item) in entries {
+                let Value::Integer(key) = key else {
+                    return refuse("a map key that is no integer");
+                };
+                let key = encoded_order(i128::from(*key));
+                if last.is_some_and(|last| last >= key) {
+                    return refuse("map keys repeated or out of order");
+                }
+                last = Some(key);
+                check_profile(item, depth_left)?;
+            }
+            Ok(())
+        }
+        Value::Tag(TAG_COSE_SIGN1, inner) => check_profile(inner, depth_left),
+        Value::Tag(..) => refuse("a tag other than COSE_Sign1"),
+        Value::Float(_) => refuse("a floating-point number"),
+        _ => refuse("null, undefined or a simple value"),
+    }
+}
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        Value::Tag(tag, inner) => Value::Tag(*tag, Box::new(sorted(inner))),
+        Value::Map(entries) => {
+            let mut entries: Vec<_> = entries
+                .iter()
+                .map(|(key, item)| (key.clone(), sorted(item)))
+                .collect();
+            entries.sort_by_key(|(key, _)| match key {
+                Value::Integer(key) => encoded_order(i128::from(*key)),
+                _ => (2, 0),
+            });
+            Value::Map(entries)
+        }
+        other => other.clone(),
+    }
+}
+
+/// Where an integer key stands in the bytewise order of encodings: first the unsigned ones by
+/// value, then the negative ones by distance from zero.
+fn encoded_order(key: i128) -> (u8, u128) {
+    if key >= 0 {
+        (0, key.unsigned_abs())
+    } else {
+        (1, key.unsigned_abs())
+    }
+}
+
+/// Builds a map with integer keys.
+#[derive(Default)]
+pub(crate) struct MapWriter(Vec<(Value, Value)>);
+
+impl MapWriter {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn put(mut self, key: i64, value: impl Into<Value>) -> Self {
+        self.0.push((Value::from(key), value.into()));
+        self
+    }
+
+    pub(crate) fn put_opt(self, key: i64, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.put(key, value),
+            None => self,
+        }
+    }
+
+    pub(crate) fn bytes(self, key: i64, value: &[u8]) -> Self {
+        self.put(key, Value::Bytes(value.to_vec()))
+    }
+
+    pub(crate) fn into_value(self) -> Value {
+        Value::Map(self.0)
+    }
+}
+
+/// Reads a map with integer keys, each taken once; a field's name goes into the refusal.
+pub(crate) struct MapReader {
+    what: &'static str,
+    entries: Vec<(i64, Value)>,
+}
+
+impl MapReader {
+    /// Opens a map; `what` names it in refusals.
+    pub(crate) fn new(what: &'static str, value: Value) -> Result<Self, Refusal> {
+        let Value::Map(map) = value else {
+            return Err(Refusal::new(
+                reasons::FIELD_WRONG,
+                format!("{what} is not a map"),
+            ));
+        };
+        let mut entries = Vec::with_capacity(map.len());
+        for (key, value) in map {
+            let key = match &key {
+                Value::Integer(key) => i64::try_from(i128::from(*key)).ok(),
+                _ => None,
+            };
+            let Some(key) = key else {
+                return Err(Refusal::new(
+                    reasons::FIELD_WRONG,
+                    format!("{what} has a key out of range"),
+                ));
+            };
+            entries.push((key, value));
+        }
+        Ok(Self { what, entries })
+    }
+
+    fn wrong(&self, field: &str, rule: &str) -> Refusal {
+        Refusal::new(
+            reasons::FIELD_WRONG,
+            format!("{}.{field} {rule}", self.what),
+        )
+    }
+
+    pub(crate) fn take(&mut self, key: i64) -> Option<Value> {
+        let at = self.entries.iter().position(|(k, _)| *k == key)?;
+        Some(self.entries.swap_remove(at).1)
+    }
+
+    pub(crate) fn need(&mut self, key: i64, field: &str) -> Result<Value, Refusal> {
+        let missing = Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what));
+        self.take(key).ok_or(missing)
+    }
+
+    pub(crate) fn uint_opt(&mut self, key: i64, field: &str) -> Result<Option<u64>, Refusal> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(value) => as_uint(&value)
+                .map(Some)
+                .ok_or_else(|| self.wrong(field, "is not an unsigned integer")),
+        }
+    }
+
+    pub(crate) fn uint(&mut self, key: i64, field: &str) -> Result<u64, Refusal> {
+        let value = self.need(key, field)?;
+        as_uint(&value).ok_or_else(|| self.wrong(field, "is not an unsigned integer"))
+    }
+
+    pub(crate) fn uint32(&mut self, key: i64, field: &str) -> Result<u32, Refusal> {
+        let value = self.uint(key, field)?;
+        u32::try_from(value).map_err(|_| self.wrong(field, "does not fit 32 bits"))
+    }
+
+    pub(crate) fn bool_or_false(&mut self, key: i64, field: &str) -> Result<bool, Refusal> {
+        match self.take(key) {
+            None => Ok(false),
+            Some(Value::Bool(value)) => Ok(value),
+            Some(_) => Err(self.wrong(field, "is not a boolean")),
+        }
+    }
+
+    pub(crate) fn bytes_opt(
+        &mut self,
+        key: i64,
+        field: &str,
+        max: usize,
+    ) -> Result<Option<Vec<u8>>, Refusal> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Bytes(bytes)) if bytes.len() <= max => Ok(Some(bytes)),
+            Some(Value::Bytes(bytes)) => Err(self.wrong(
+                field,
+                &format!("has {} bytes, at most {max} are allowed", bytes.len()),
+            )),
+            Some(_) => Err(self.wrong(field, "is not a byte string")),
+        }
+    }
+
+    pub(crate) fn bytes(&mut self, key: i64, field: &str, max: usize) -> Result<Vec<u8>, Refusal> {
+        let missing = Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what));
+        self.bytes_opt(key, field, max)?.ok_or(missing)
+    }
+
+    pub(crate) fn array_opt<const N: usize>(
+        &mut self,
+        key: i64,
+        field: &str,
+    ) -> Result<Option<[u8; N]>, Refusal> {
+        let Some(bytes) = self.bytes_opt(key, field, N)? else {
+            return Ok(None);
+        };
+        let array = bytes
+            .try_into()
+            .map_err(|_| self.wrong(field, &format!("is not {N} bytes")))?;
+        Ok(Some(array))
+    }
+
+    pub(crate) fn array<const N: usize>(
+        &mut self,
+        key: i64,
+        field: &str,
+    ) -> Result<[u8; N], Refusal> {
+        let missing = Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what));
+        self.array_opt(key, field)?.ok_or(missing)
+    }
+
+    pub(crate) fn text_opt(
+        &mut self,
+        key: i64,
+        field: &str,
+        max: usize,
+    ) -> Result<Option<String>, Refusal> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Text(text)) if text.len() <= max => Ok(Some(text)),
+            Some(Value::Text(text)) => Err(self.wrong(
+                field,
+                &format!("has {} bytes, at most {max} are allowed", text.len()),
+            )),
+            Some(_) => Err(self.wrong(field, "is not a text string")),
+        }
+    }
+
+    pub(crate) fn text(&mut self, key: i64, field: &str, max: usize) -> Result<String, Refusal> {
+        let missing = Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what));
+        self.text_opt(key, field, max)?.ok_or(missing)
+    }
+
+    /// An array of at most `max` items; an absent one is empty.
+    pub(crate) fn list(
+        &mut self,
+        key: i64,
+        field: &str,
+        max: usize,
+    ) -> Result<Vec<Value>, Refusal> {
+        match self.take(key) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) if items.len() <= max => Ok(items),
+            Some(Value::Array(items)) => Err(self.wrong(
+                field,
+                &format!("has {} items, at most {max} are allowed", items.len()),
+            )),
+            Some(_) => Err(self.wrong(field, "is not an array")),
+        }
+    }
+
+    pub(crate) fn map_opt(
+        &mut self,
+        key: i64,
+        what: &'static str,
+    ) -> Result<Option<MapReader>, Refusal> {
+        self.take(key)
+            .map(|value| MapReader::new(what, value))
+            .transpose()
+    }
+
+    /// Ends reading: an unknown key below 0 is critical and refuses, others are ignored.
+    pub(crate) fn finish(self) -> Result<(), Refusal> {
+        match self.entries.iter().find(|(key, _)| *key < 0) {
+            None => Ok(()),
+            Some((key, _)) => Err(Refusal::new(
+                reasons::UNKNOWN_CRITICAL,
+                format!("{} has claim {key}", self.what),
+            )),
+        }
+    }
+}
+
+/// An unsigned 64-bit integer, or nothing.
+pub(crate) fn as_uint(value: &Value) -> Option<u64> {
+    match value {
+        Value::Integer(integer) => u64::try_from(i128::from(*integer)).ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_deterministic_form_is_read() {
+        for (bytes, reason) in [
+            (&[0x18, 0x01][..], reasons::NOT_DETERMINISTIC), // 1 in two bytes
+            (&[0x9f, 0xff], reasons::NOT_DETERMINISTIC),     // indefinite array
+            (&[0xa2, 0x02, 0x00, 0x01, 0x00], reasons::OUTSIDE_PROFILE), // keys out of order
+            (&[0xa2, 0x01, 0x00, 0x01, 0x00], reasons::OUTSIDE_PROFILE), // key twice
+            (&[0xfb, 0, 0, 0, 0, 0, 0, 0, 0], reasons::OUTSIDE_PROFILE), // float
+            (&[0xf6], reasons::OUTSIDE_PROFILE),             // null
+            (&[0xc1, 0x00], reasons::OUTSIDE_PROFILE),       // another tag
+            (&[0x00, 0x00], reasons::NOT_CBOR),              // something follows
+            (&[0x42, 0x00], reasons::NOT_CBOR),              // cut
+            (&[0xa1, 0x61, 0x61, 0x00], reasons::OUTSIDE_PROFILE), // text key
+        ] {
+            assert_eq!(decode(bytes).unwrap_err().reason, reason, "{bytes:02x?}");
+        }
+        let mut deep = vec![0x81; CBOR_DEPTH_MAX + 1];
+        deep.push(0x00);
+        assert_eq!(decode(&deep).unwrap_err().reason, reasons::OUTSIDE_PROFILE);
+    }
+
+    #[test]
+    fn keys_are_written_in_the_order_of_their_encodings() {
+        let map = MapWriter::new()
+            .put(-1, 0)
+            .put(30, 0)
+            .put(2, 0)
+            .put(-40, 0)
+            .into_value();
+        let bytes = encode(&map);
+        assert_eq!(bytes, [0xa4, 0x02, 0, 0x18, 30, 0, 0x20, 0, 0x38, 39, 0]);
+        decode(&bytes).unwrap();
+    }
+
+    #[test]
+    fn an_unknown_critical_claim_refuses_and_another_is_ignored() {
+        let read = |map: MapWriter| MapReader::new("x", map.into_value()).unwrap().finish();
+        read(MapWriter::new().put(99, 1)).unwrap();
+        let refusal = read(MapWriter::new().put(-99, 1)).unwrap_err();
+        assert_eq!(refusal.reason, reasons::UNKNOWN_CRITICAL);
+    }
+}

@@ -1,0 +1,242 @@
+//! Public keys, signatures and thumbprints: Ed25519 strict for everyone, ES256 with low S for
+//! device keys (a TPM rarely signs Ed25519).
+
+use ciborium::value::Value;
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use p256::ecdsa::signature::Verifier as _;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::cbor::{MapReader, MapWriter, encode};
+use crate::ids::Thumbprint;
+use crate::reason::{Refusal, statement as reasons};
+
+/// Bytes of a signature of either algorithm.
+pub const SIGNATURE_BYTES: usize = 64;
+
+/// COSE algorithm numbers (RFC 9864): Ed25519 and ESP256.
+const ALG_ED25519: i64 = -19;
+const ALG_ESP256: i64 = -9;
+
+/// COSE key labels (RFC 9052 section 7, RFC 9053 section 7).
+const KEY_KTY: i64 = 1;
+const KEY_CRV: i64 = -1;
+const KEY_X: i64 = -2;
+const KEY_Y: i64 = -3;
+const KTY_OKP: u64 = 1;
+const KTY_EC2: u64 = 2;
+const CRV_ED25519: u64 = 6;
+const CRV_P256: u64 = 1;
+
+/// A public key that has been checked: canonical, on the curve, not of small order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PublicKey {
+    /// Ed25519 (RFC 8032), the 32 bytes of the point.
+    Ed25519([u8; 32]),
+    /// NIST P-256, the coordinates x and y; for client keys in a TPM.
+    P256([u8; 32], [u8; 32]),
+}
+
+impl PublicKey {
+    /// Takes an Ed25519 public key. Refuses one that is not canonical or is of small order.
+    pub fn ed25519(bytes: [u8; 32]) -> Result<Self, Refusal> {
+        let key = VerifyingKey::from_bytes(&bytes)
+            .map_err(|_| Refusal::new(reasons::BAD_KEY, "not a point of the curve"))?;
+        if key.is_weak() {
+            return Err(Refusal::new(reasons::BAD_KEY, "of small order"));
+        }
+        // Decoding reduces y modulo the field's prime; a key is canonical if that changed nothing.
+        if key.to_edwards().compress().to_bytes() != bytes {
+            return Err(Refusal::new(reasons::BAD_KEY, "not canonical"));
+        }
+        Ok(Self::Ed25519(bytes))
+    }
+
+    /// Takes a P-256 public key by its coordinates. Refuses one that is not on the curve.
+    pub fn p256(x: [u8; 32], y: [u8; 32]) -> Result<Self, Refusal> {
+        p256_key(&x, &y)?;
+        Ok(Self::P256(x, y))
+    }
+
+    /// The algorithm that signatures under this key name in their header.
+    pub(crate) fn algorithm(&self) -> i64 {
+        match self {
+            Self::Ed25519(_) => ALG_ED25519,
+            Self::P256(..) => ALG_ESP256,
+        }
+    }
+
+    /// Checks a signature over `message`, strictly: Ed25519 by RFC 8032 without cofactor and with
+    /// canonical parts, ES256 with S in the lower half.
+    pub fn verify(&self, message: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> Result<(), Refusal> {
+        let bad = |_| Refusal::from(reasons::BAD_SIGNATURE);
+        match self {
+            Self::Ed25519(bytes) => {
+                let key = VerifyingKey::from_bytes(bytes).map_err(bad)?;
+                let signature = ed25519_dalek::Signature::from_bytes(signature);
+                key.verify_strict(message, &signature).map_err(bad)
+            }
+            Self::P256(x, y) => {
+                let signature = p256::ecdsa::Signature::from_slice(signature).map_err(bad)?;
+                if signature.normalize_s() != signature {
+                    return Err(Refusal::new(
+                        reasons::BAD_SIGNATURE,
+                        "S is in the upper half",
+                    ));
+                }
+                p256_key(x, y)?.verify(message, &signature).map_err(bad)
+            }
+        }
+    }
+
+    /// The key as a COSE_Key with the members RFC 9679 requires, and no others.
+    pub(crate) fn to_value(self) -> Value {
+        let map = MapWriter::new();
+        match self {
+            Self::Ed25519(x) => map
+                .put(KEY_KTY, KTY_OKP)
+                .put(KEY_CRV, CRV_ED25519)
+                .bytes(KEY_X, &x)
+                .into_value(),
+            Self::P256(x, y) => map
+                .put(KEY_KTY, KTY_EC2)
+                .put(KEY_CRV, CRV_P256)
+                .bytes(KEY_X, &x)
+                .bytes(KEY_Y, &y)
+                .into_value(),
+        }
+    }
+
+    pub(crate) fn from_value(value: Value) -> Result<Self, Refusal> {
+        let mut map = MapReader::new("key", value)?;
+        let kty = map.uint(KEY_KTY, "kty")?;
+        let crv = map.uint(KEY_CRV, "crv")?;
+        let x = map.array(KEY_X, "x")?;
+        let key = match (kty, crv) {
+            (KTY_OKP, CRV_ED25519) => Self::ed25519(x)?,
+            (KTY_EC2, CRV_P256) => Self::p256(x, map.array(KEY_Y, "y")?)?,
+            _ => return Err(Refusal::new(reasons::BAD_KEY, "neither Ed25519 nor P-256")),
+        };
+        map.finish()?;
+        Ok(key)
+    }
+
+    /// The key's thumbprint (RFC 9679): SHA-256 of its deterministic COSE_Key.
+    pub fn thumbprint(&self) -> Thumbprint {
+        Thumbprint(sha256(&encode(&self.to_value())))
+    }
+}
+
+fn p256_key(x: &[u8; 32], y: &[u8; 32]) -> Result<p256::ecdsa::VerifyingKey, Refusal> {
+    let mut point = [4; 65];
+    point[1..33].copy_from_slice(x);
+    point[33..].copy_from_slice(y);
+    p256::ecdsa::VerifyingKey::from_sec1_bytes(&point)
+        .map_err(|_| Refusal::new(reasons::BAD_KEY, "not a point of P-256"))
+}
+
+/// An Ed25519 secret key held in memory; zeroised when dropped, never shown.
+#[derive(Clone)]
+pub struct SecretKey(SigningKey);
+
+impl SecretKey {
+    /// The key of a 32-byte seed, which is random or comes from a file.
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(seed))
+    }
+
+    /// The seed, to be stored.
+    pub fn seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes())
+    }
+
+    /// The public key.
+    pub fn public(&self) -> PublicKey {
+        PublicKey::Ed25519(self.0.verifying_key().to_bytes())
+    }
+
+    /// Signs a message (RFC 8032; deterministic).
+    pub fn sign(&self, message: &[u8]) -> [u8; SIGNATURE_BYTES] {
+        self.0.sign(message).to_bytes()
+    }
+}
+
+impl std::fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SecretKey(of {})", self.public().thumbprint())
+    }
+}
+
+/// SHA-256 of some bytes.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// HMAC-SHA-256 (RFC 2104) over a domain string and parts, each preceded by its length, so that no
+/// two lists of parts give the same input.
+pub fn hmac256(key: &[u8], domain: &str, parts: &[&[u8]]) -> [u8; 32] {
+    use hmac::{Hmac, KeyInit, Mac};
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
+    for part in std::iter::once(domain.as_bytes()).chain(parts.iter().copied()) {
+        mac.update(&(part.len() as u32).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_small_order_and_non_canonical_keys_are_refused() {
+        let mut one = [0; 32];
+        one[0] = 1; // the neutral element
+        assert_eq!(
+            PublicKey::ed25519(one).unwrap_err().reason,
+            reasons::BAD_KEY
+        );
+        assert_eq!(
+            PublicKey::ed25519([0; 32]).unwrap_err().reason,
+            reasons::BAD_KEY
+        );
+        // y = p + 3, a second encoding of y = 3
+        let mut high = [0xff; 32];
+        high[0] = 0xed + 3;
+        high[31] = 0x7f;
+        assert_eq!(
+            PublicKey::ed25519(high).unwrap_err().reason,
+            reasons::BAD_KEY
+        );
+        assert!(PublicKey::p256([1; 32], [1; 32]).is_err());
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_signature_is_refused() {
+        let key = SecretKey::from_seed(&[7; 32]);
+        let signature = key.sign(b"message");
+        key.public().verify(b"message", &signature).unwrap();
+        for bit in 0..8 * SIGNATURE_BYTES {
+            let mut flipped = signature;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(
+                key.public().verify(b"message", &flipped).is_err(),
+                "bit {bit}"
+            );
+        }
+    }
+
+    #[test]
+    fn es256_with_high_s_is_refused() {
+        use p256::ecdsa::signature::Signer;
+        let secret = p256::ecdsa::SigningKey::from_slice(&[5; 32]).unwrap();
+        let point = secret.verifying_key().to_sec1_point(false);
+        let (x, y) = (point.x().unwrap(), point.y().unwrap());
+        let key = PublicKey::p256((*x).into(), (*y).into()).unwrap();
+        let signature: p256::ecdsa::Signature = secret.sign(b"message");
+        let low = signature.normalize_s();
+        key.verify(b"message", &low.to_bytes().into()).unwrap();
+        let high = p256::ecdsa::Signature::from_scalars(low.r(), -*low.s()).unwrap();
+        assert!(key.verify(b"message", &high.to_bytes().into()).is_err());
+    }
+}
