@@ -1,1 +1,9 @@
-//! How muster talks.
+//! How muster talks: the seal around asks and answers, DNS lookup and update, and bounded HTTP.
+//!
+//! This is the only crate that opens sockets. Whatever comes in is limited in size, count and time
+//! (the figures stand in `muster_proto::limits`), and whatever goes wrong is a
+//! [`Refusal`](muster_proto::Refusal) with its own reason. Everything works on a current-thread
+//! tokio runtime.
+#![forbid(unsafe_code)]
+
+pub mod seal;
