@@ -6,6 +6,7 @@
 mod cbor;
 pub mod crypto;
 pub mod ids;
+pub mod key;
 pub mod limits;
 pub mod reason;
 pub mod time;

@@ -92,3 +92,8 @@ pub const INTERVAL_SECONDS_MIN: u64 = 900;
 pub const INTERVAL_SECONDS_MAX: u64 = 30 * 86_400;
 /// Jitter on both intervals, in percent either way.
 pub const JITTER_PERCENT: u64 = 10;
+
+/// Bytes of a text that is read as a product key; 25 symbols with whatever stands between them.
+pub const KEY_TEXT_BYTES_MAX: usize = 512;
+/// Product keys one source may try at an authority in a minute.
+pub const KEY_TRIES_PER_SOURCE_MINUTE: u32 = 10;
