@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A second implementation of muster product keys, written from the specification
-(docs/src/protocol/product-key.md) and not from the code. It checks every golden vector beside it:
+"""A second implementation of muster product keys (docs/src/protocol/product-key.md) that shares no
+code with the first. The golden vectors beside it were made with it; it checks every one of them:
 
     python3 vectors/key/second.py
 
