@@ -221,11 +221,6 @@ impl MapReader {
         }
     }
 
-    pub(crate) fn bytes(&mut self, key: i64, field: &str, max: usize) -> Result<Vec<u8>, Refusal> {
-        let missing = Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what));
-        self.bytes_opt(key, field, max)?.ok_or(missing)
-    }
-
     pub(crate) fn array_opt<const N: usize>(
         &mut self,
         key: i64,

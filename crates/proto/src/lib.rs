@@ -4,11 +4,17 @@
 #![forbid(unsafe_code)]
 
 mod cbor;
+pub mod client;
 pub mod crypto;
+pub mod hardware;
+pub mod host;
 pub mod ids;
 pub mod key;
 pub mod limits;
 pub mod reason;
+pub mod rules;
+pub mod statement;
 pub mod time;
+pub mod wire;
 
 pub use reason::{Reason, Refusal};

@@ -97,3 +97,69 @@ pub const JITTER_PERCENT: u64 = 10;
 pub const KEY_TEXT_BYTES_MAX: usize = 512;
 /// Product keys one source may try at an authority in a minute.
 pub const KEY_TRIES_PER_SOURCE_MINUTE: u32 = 10;
+
+/// Records of one DNS answer that are read.
+pub const DNS_RECORDS_MAX: usize = 64;
+/// Addresses of one host that are tried.
+pub const DNS_ADDRESSES_MAX: usize = 16;
+/// How long one try of a DNS question may take, in seconds.
+pub const DNS_ATTEMPT_SECONDS: u64 = 2;
+/// How often a DNS question is asked again when nothing comes back.
+pub const DNS_RETRIES: usize = 1;
+/// How long a DNS lookup may take in all, in seconds.
+pub const DNS_LOOKUP_SECONDS: u64 = 10;
+/// How long one DNS update may take with its connection, in seconds.
+pub const DNS_UPDATE_SECONDS: u64 = 5;
+/// Time to live of the records a host registers, in seconds: 1 hour.
+pub const DNS_RECORD_TTL_SECONDS: u32 = 3_600;
+/// Bytes of a TSIG key file.
+pub const TSIG_FILE_BYTES_MAX: usize = 4_096;
+/// Least bytes of a TSIG secret: 128 bits.
+pub const TSIG_SECRET_BYTES_MIN: usize = 16;
+/// Most bytes of a TSIG secret.
+pub const TSIG_SECRET_BYTES_MAX: usize = 512;
+/// Clock difference a TSIG signature allows, in seconds (RFC 8945 section 10).
+pub const TSIG_FUDGE_SECONDS: u16 = 300;
+
+/// Connections a listener holds at once by default.
+pub const HTTP_CONNECTIONS_MAX: usize = 10_000;
+/// Connections a listener holds at once from one source by default; a source is an IPv4 address or
+/// an IPv6 /64.
+pub const HTTP_CONNECTIONS_PER_SOURCE_MAX: usize = 1_000;
+/// Bytes of a request's or an answer's HTTP head.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8_192;
+/// Header lines of a request or an answer.
+pub const HTTP_HEADERS_MAX: usize = 32;
+/// Bytes of a request's body by default.
+pub const HTTP_BODY_BYTES_MAX: usize = 65_536;
+/// Bytes of an answer's body a client reads by default.
+pub const HTTP_ANSWER_BYTES_MAX: usize = 65_536;
+/// Bytes of an answer's body that is read from an authority by default.
+pub const AUTHORITY_ANSWER_BYTES_MAX: usize = 1_048_576;
+/// How long a request's head may take to arrive, in seconds; this is also how long a connection
+/// may stay without a request.
+pub const HTTP_HEAD_SECONDS: u64 = 60;
+/// How long a request's body may take to arrive, in seconds.
+pub const HTTP_BODY_SECONDS: u64 = 10;
+/// How long a request may take from its head to its answer, in seconds.
+pub const HTTP_REQUEST_SECONDS: u64 = 30;
+/// How long a stopping service waits for requests under way, in seconds.
+pub const HTTP_STOP_SECONDS: u64 = 10;
+/// How long a TLS handshake may take, in seconds.
+pub const TLS_HANDSHAKE_SECONDS: u64 = 10;
+/// Bytes of a PEM file with certificates or a key.
+pub const TLS_FILE_BYTES_MAX: usize = 1_048_576;
+/// How long a client waits for a connection to one host, in seconds.
+pub const HTTP_CONNECT_SECONDS: u64 = 3;
+/// How long a client waits for an answer, in seconds.
+pub const HTTP_ANSWER_SECONDS: u64 = 10;
+
+/// Bytes of a sealed ask as it is posted: head, encapsulated key, secret, ask and AEAD tag.
+pub const SEALED_ASK_BYTES_MAX: usize = 1_600;
+/// Bytes of a host's greeting: two certificates and an opening-key statement.
+pub const HELLO_BYTES_MAX: usize = 4_096;
+/// Revocation deltas a bundle may carry.
+pub const REVOCATION_DELTAS_MAX: usize = 8;
+
+/// Pools one client may count in at once.
+pub const CLIENT_POOLS_MAX: usize = 8;

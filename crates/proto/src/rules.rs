@@ -1,0 +1,87 @@
+//! The narrowing rules by name, so that a test can switch one off and must then see a forged chain
+//! accepted. Without the feature `break-rules`, which only tests enable, every rule always holds.
+
+/// A rule of verification that can be broken on purpose in tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Signatures fit.
+    Signature,
+    /// The signer table.
+    SignerTable,
+    /// The publisher of every statement is the anchor's.
+    Publisher,
+    /// Each statement names the certificate it stands under.
+    Parent,
+    /// Products only narrow.
+    Products,
+    /// Sites only narrow.
+    Sites,
+    /// Times only narrow.
+    Times,
+    /// A certificate of depth 0 certifies nobody.
+    Depth,
+    /// Client budgets only narrow.
+    Budget,
+    /// Permission flags only narrow, and what is not granted is refused.
+    Flags,
+    /// A statement is issued while every certificate above is valid.
+    ValidWhenIssued,
+    /// Revoked keys are refused.
+    Revocation,
+    /// A lease is of the kind its signer grants, and no longer than that kind may last.
+    LeaseKind,
+    /// A policy stays within the bounds of the key that signed it.
+    PolicyBounds,
+}
+
+impl Rule {
+    /// Every rule.
+    pub const ALL: [Rule; 14] = [
+        Rule::Signature,
+        Rule::SignerTable,
+        Rule::Publisher,
+        Rule::Parent,
+        Rule::Products,
+        Rule::Sites,
+        Rule::Times,
+        Rule::Depth,
+        Rule::Budget,
+        Rule::Flags,
+        Rule::ValidWhenIssued,
+        Rule::Revocation,
+        Rule::LeaseKind,
+        Rule::PolicyBounds,
+    ];
+}
+
+#[cfg(feature = "break-rules")]
+mod switch {
+    use super::Rule;
+    use std::cell::Cell;
+
+    thread_local! {
+        static BROKEN: Cell<Option<Rule>> = const { Cell::new(None) };
+    }
+
+    /// Runs `test` with one rule switched off in this thread.
+    pub fn without<T>(rule: Rule, test: impl FnOnce() -> T) -> T {
+        BROKEN.set(Some(rule));
+        let outcome = test();
+        BROKEN.set(None);
+        outcome
+    }
+
+    pub(crate) fn holds(rule: Rule) -> bool {
+        BROKEN.get() != Some(rule)
+    }
+}
+
+#[cfg(feature = "break-rules")]
+pub(crate) use switch::holds;
+#[cfg(feature = "break-rules")]
+pub use switch::without;
+
+#[cfg(not(feature = "break-rules"))]
+pub(crate) const fn holds(_: Rule) -> bool {
+    true
+}
