@@ -6,4 +6,6 @@
 //! tokio runtime.
 #![forbid(unsafe_code)]
 
+mod clock;
+pub mod dns;
 pub mod seal;

@@ -1,0 +1,265 @@
+//! Registering a KMS host in a zone by dynamic update (RFC 2136), signed with TSIG.
+//!
+//! A host adds its own records and removes its own records, never anybody else's: its own are the
+//! SRV records of `_muster-kms._tcp.ZONE` whose target is the host, and, where asked, the
+//! addresses of that target. All changes of one call stand in one message, which a server carries
+//! out whole or not at all.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hickory_proto::op::update_message::UpdateMessage;
+use hickory_proto::op::{Message, OpCode, Query, ResponseCode};
+use hickory_proto::rr::rdata::SRV;
+use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
+use muster_proto::Refusal;
+use muster_proto::limits::{DNS_ADDRESSES_MAX, DNS_RECORD_TTL_SECONDS, DNS_RECORDS_MAX};
+use muster_proto::reason::dns as reason;
+
+use super::exchange::Exchange;
+use super::tsig::TsigKey;
+use super::{SERVICE, name};
+use crate::clock;
+
+/// What one KMS host has in DNS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostRecords {
+    /// The host's full name, the SRV record's target.
+    pub target: String,
+    /// TCP port.
+    pub port: u16,
+    /// Lower is tried first.
+    pub priority: u16,
+    /// The share among records of one priority.
+    pub weight: u16,
+    /// The addresses to register for the target; empty leaves its addresses alone. Where given,
+    /// they replace all addresses of that name, which must lie in the zone.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl HostRecords {
+    /// The same records as lines of a zone file, for a zone that is kept by hand.
+    ///
+    /// # Errors
+    /// `DNS_NAME_INVALID`, `DNS_HOST_RECORDS_INVALID`.
+    pub fn lines(&self, zone: &str) -> Result<Vec<String>, Refusal> {
+        let plan = Plan::new(zone, self)?;
+        Ok(plan
+            .wanted()
+            .iter()
+            .map(|r| {
+                format!(
+                    "{}. {} IN {} {}",
+                    name::text(&r.name),
+                    r.ttl,
+                    r.record_type(),
+                    r.data
+                )
+            })
+            .collect())
+    }
+}
+
+/// Adds the host's records to the zone at the first of `servers` that accepts a connection, and
+/// removes its own older ones (another port, priority, weight or address). Doing it again changes
+/// nothing.
+///
+/// # Errors
+/// One reason each for: key rejected, clock off, refused, not the zone's primary, silent,
+/// unreachable, failing, an answer that is not signed; see `muster_proto::reason::dns`.
+pub async fn register(
+    servers: &[SocketAddr],
+    zone: &str,
+    key: &TsigKey,
+    records: &HostRecords,
+) -> Result<(), Refusal> {
+    register_at(servers, zone, key, records, clock::unix_seconds()).await
+}
+
+/// Removes the host's own records: every SRV record of the service with this target, and the
+/// addresses that are listed. Other hosts' records stay.
+///
+/// # Errors
+/// As [`register`].
+pub async fn withdraw(
+    servers: &[SocketAddr],
+    zone: &str,
+    key: &TsigKey,
+    records: &HostRecords,
+) -> Result<(), Refusal> {
+    let plan = Plan::new(zone, records)?;
+    let mut exchange = Exchange::connect(servers).await?;
+    let mut message = plan.message();
+    for old in plan
+        .present(&mut exchange, &plan.service, RecordType::SRV)
+        .await?
+    {
+        if plan.is_own(&old) {
+            message.add_update(removal(old));
+        }
+    }
+    for address in plan.addresses() {
+        message.add_update(removal(address));
+    }
+    if message.updates().is_empty() {
+        // Nothing is there; the key is still tried, so that a wrong one is not found out later.
+        message.add_update(removal(plan.srv()));
+    }
+    exchange
+        .update(message, &key.signer(), clock::unix_seconds())
+        .await
+}
+
+/// [`register`] with the time of its signature as an argument.
+pub(super) async fn register_at(
+    servers: &[SocketAddr],
+    zone: &str,
+    key: &TsigKey,
+    records: &HostRecords,
+    now: u64,
+) -> Result<(), Refusal> {
+    let plan = Plan::new(zone, records)?;
+    let mut exchange = Exchange::connect(servers).await?;
+    let wanted = plan.wanted();
+    let mut message = plan.message();
+    let mut old = plan
+        .present(&mut exchange, &plan.service, RecordType::SRV)
+        .await?;
+    old.retain(|record| plan.is_own(record));
+    if !records.addresses.is_empty() {
+        old.extend(
+            plan.present(&mut exchange, &plan.target, RecordType::A)
+                .await?,
+        );
+        old.extend(
+            plan.present(&mut exchange, &plan.target, RecordType::AAAA)
+                .await?,
+        );
+    }
+    for record in old {
+        if !wanted
+            .iter()
+            .any(|new| new.name == record.name && new.data == record.data)
+        {
+            message.add_update(removal(record));
+        }
+    }
+    message.add_updates(wanted);
+    exchange.update(message, &key.signer(), now).await
+}
+
+/// The names of one registration, parsed and checked.
+struct Plan<'a> {
+    zone: Name,
+    service: Name,
+    target: Name,
+    records: &'a HostRecords,
+}
+
+impl<'a> Plan<'a> {
+    fn new(zone: &str, records: &'a HostRecords) -> Result<Self, Refusal> {
+        let invalid = |rule: String| Refusal::new(reason::DNS_HOST_RECORDS_INVALID, rule);
+        let zone = name::full(zone)?;
+        let target = name::full(&records.target)?;
+        let service = name::full(SERVICE)
+            .map(|mut service| {
+                service.set_fqdn(false);
+                service
+            })?
+            .append_domain(&zone)
+            .map_err(|error| invalid(format!("the zone's name is too long: {error}")))?;
+        if target.num_labels() < 2 {
+            return Err(invalid(format!("{:?} is no full name", records.target)));
+        }
+        if !records.addresses.is_empty() && !zone.zone_of(&target) {
+            return Err(invalid(format!(
+                "the addresses of {} cannot be registered in {}",
+                name::text(&target),
+                name::text(&zone)
+            )));
+        }
+        if records.addresses.len() > DNS_ADDRESSES_MAX {
+            return Err(invalid(format!("more than {DNS_ADDRESSES_MAX} addresses")));
+        }
+        Ok(Self {
+            zone,
+            service,
+            target,
+            records,
+        })
+    }
+
+    fn srv(&self) -> Record {
+        let HostRecords {
+            priority,
+            weight,
+            port,
+            ..
+        } = *self.records;
+        let data = RData::SRV(SRV::new(priority, weight, port, self.target.clone()));
+        Record::from_rdata(self.service.clone(), DNS_RECORD_TTL_SECONDS, data)
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = Record> + '_ {
+        self.records.addresses.iter().map(|&address| {
+            Record::from_rdata(
+                self.target.clone(),
+                DNS_RECORD_TTL_SECONDS,
+                RData::from(address),
+            )
+        })
+    }
+
+    fn wanted(&self) -> Vec<Record> {
+        std::iter::once(self.srv())
+            .chain(self.addresses())
+            .collect()
+    }
+
+    fn is_own(&self, record: &Record) -> bool {
+        matches!(&record.data, RData::SRV(srv) if srv.target == self.target)
+    }
+
+    /// An empty update of the zone (RFC 2136 section 2.3).
+    fn message(&self) -> Message {
+        let mut zone = Query::query(self.zone.clone(), RecordType::SOA);
+        zone.set_query_class(DNSClass::IN);
+        let mut message = Message::query();
+        message.metadata.op_code = OpCode::Update;
+        message.metadata.recursion_desired = false;
+        message.add_zone(zone);
+        message
+    }
+
+    /// The records the zone's own server has now. A server that does not answer questions may
+    /// still take updates: then nothing older is removed.
+    async fn present(
+        &self,
+        exchange: &mut Exchange,
+        name: &Name,
+        kind: RecordType,
+    ) -> Result<Vec<Record>, Refusal> {
+        let mut message = Message::query();
+        message.metadata.recursion_desired = false;
+        message.add_query(Query::query(name.clone(), kind));
+        let answer = exchange.ask(&message).await?;
+        if answer.metadata.response_code != ResponseCode::NoError {
+            return Ok(Vec::new());
+        }
+        let mut records = answer.answers;
+        records.retain(|record| record.record_type() == kind && record.name == *name);
+        if records.len() > DNS_RECORDS_MAX {
+            return Err(Refusal::new(
+                reason::DNS_TOO_MANY_RECORDS,
+                format!("{} {kind}: {} records", name::text(name), records.len()),
+            ));
+        }
+        Ok(records)
+    }
+}
+
+/// RFC 2136 section 2.5.4: class NONE and time to live 0 delete one record of a set.
+fn removal(mut record: Record) -> Record {
+    record.dns_class = DNSClass::NONE;
+    record.ttl = 0;
+    record
+}
