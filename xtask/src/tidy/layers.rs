@@ -18,6 +18,8 @@ struct Room {
     own: BTreeSet<String>,
     /// Crates of others, by name.
     foreign: BTreeSet<String>,
+    /// Features that it switches on in what it uses.
+    features: BTreeSet<String>,
 }
 
 /// The crates of the workspace by folder: `proto` for crates/proto, `xtask` for xtask.
@@ -45,6 +47,8 @@ struct Dependency {
     kind: Option<String>,
     /// The folder of a crate of this workspace.
     path: Option<String>,
+    #[serde(default)]
+    features: Vec<String>,
 }
 
 impl Graph {
@@ -65,6 +69,7 @@ impl Graph {
             let room = graph.rooms.entry(last_part(folder)).or_default();
             let counted = |dependency: &Dependency| dependency.kind.as_deref() != Some("dev");
             for dependency in package.dependencies.into_iter().filter(counted) {
+                room.features.extend(dependency.features);
                 match dependency.path {
                     Some(path) => room.own.insert(last_part(&path)),
                     None => room.foreign.insert(dependency.name),
@@ -104,6 +109,16 @@ impl Graph {
                     );
                     findings.push(finding_at(name, advice));
                 }
+            }
+        }
+        for (feature, why) in &rules.test_features {
+            for (name, _) in self
+                .rooms
+                .iter()
+                .filter(|(_, room)| room.features.contains(feature))
+            {
+                let advice = format!("feature `{feature}` is for dev-dependencies only: {why}");
+                findings.push(finding_at(name, advice));
             }
         }
         findings.extend(self.check_proto(rules));
@@ -269,6 +284,22 @@ mod tests {
     fn only_store_declares_a_database() {
         assert!(advice(&[("store", &["proto"], &["rusqlite"])]).is_empty());
         assert!(advice(&[("host", &[], &["rusqlite"])])[0].contains("only store speaks SQL"));
+    }
+
+    #[test]
+    fn a_feature_for_tests_is_enabled_by_tests_only() {
+        let package = |kind: &str| {
+            let json = format!(
+                r#"{{"packages":[{{"manifest_path":"/p/crates/host/Cargo.toml","dependencies":[
+                   {{"name":"muster-proto","kind":{kind},"path":"/p/proto","features":["break-rules"]}}
+                ]}}]}}"#
+            );
+            Graph::parse(&json)
+                .expect("the sample is what cargo writes")
+                .check(&rules())
+        };
+        assert!(package("\"dev\"").is_empty());
+        assert!(package("null")[0].advice.contains("dev-dependencies only"));
     }
 
     #[test]

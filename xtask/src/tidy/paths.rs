@@ -1,5 +1,6 @@
-//! Paths named in documents exist. A word of inline code counts as a path when it begins with one
-//! of the project's folders (`rooms` in xtask/tidy.toml) or is a document of the root.
+//! Paths named in documents and in comments of Rust files exist. A word of inline code counts as a
+//! path when it begins with one of the project's folders (`rooms` in xtask/tidy.toml) or is a
+//! document of the root.
 //!
 //! ARCHITECTURE.md may name rooms that are still to come under a heading with the word "later"; once
 //! such a room exists, it must leave that section.
@@ -27,7 +28,26 @@ pub(crate) fn check(tree: &Tree, pages: &[(&str, Page)], rules: &Rules) -> Vec<F
             }
         }
     }
+    for file in tree.of_kind(".rs") {
+        for (index, line) in file.text.lines().enumerate() {
+            for word in codes_of_comment(line) {
+                if let Some(advice) = judge(word, false, tree, rules) {
+                    findings.push(Finding::new(&file.path, index + 1, "path", advice));
+                }
+            }
+        }
+    }
     findings
+}
+
+/// The words between backticks of a line that is a comment.
+fn codes_of_comment(line: &str) -> impl Iterator<Item = &str> {
+    let comment = line.trim_start().strip_prefix("//").unwrap_or_default();
+    comment
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .flat_map(str::split_whitespace)
 }
 
 fn is_later(page: &Page, line: usize) -> bool {
@@ -51,7 +71,7 @@ fn judge(word: &str, later: bool, tree: &Tree, rules: &Rules) -> Option<String> 
     }
 }
 
-/// A path that leaves `crates/` out: `proto/src/lib.rs`.
+/// A path that leaves `crates/` out: proto/src/lib.rs.
 fn judge_short(word: &str, tree: &Tree) -> Option<String> {
     let (room, rest) = word.split_once('/')?;
     let folder = rest.split('/').next().unwrap_or_default();
@@ -153,6 +173,23 @@ mod tests {
             found("README.md", "`crates/proto/src/{lib,gone}.rs`"),
             [gone]
         );
+    }
+
+    #[test]
+    fn comments_of_rust_files_are_read_and_their_strings_are_not() {
+        let found = |text: &str| {
+            let rules = Rules {
+                rooms: vec!["docs".to_owned()],
+                ..Rules::default()
+            };
+            let findings = check(&Tree::of(&[("crates/a/src/b.rs", text)]), &[], &rules);
+            findings
+                .into_iter()
+                .map(|finding| finding.line)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found("//! A part.\n//! See `docs/gone.md`.\n"), [2]);
+        assert!(found("const A: &str = \"`docs/gone.md`\"; // `b` docs/gone.md `c`").is_empty());
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub(crate) struct Rules {
     /// The crate without I/O.
     #[serde(default)]
     pub(crate) proto: Proto,
+    /// Features that only tests may enable, with the reason.
+    #[serde(default)]
+    pub(crate) test_features: BTreeMap<String, String>,
     /// Dependencies that only some crates may declare.
     #[serde(default)]
     pub(crate) only_dependency: Vec<Only>,
