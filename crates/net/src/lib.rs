@@ -8,4 +8,5 @@
 
 mod clock;
 pub mod dns;
+pub mod http;
 pub mod seal;

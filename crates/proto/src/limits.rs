@@ -127,9 +127,9 @@ pub const HTTP_CONNECTIONS_MAX: usize = 10_000;
 /// an IPv6 /64.
 pub const HTTP_CONNECTIONS_PER_SOURCE_MAX: usize = 1_000;
 /// Bytes of a request's or an answer's HTTP head.
-pub const HTTP_HEAD_BYTES_MAX: usize = 8_192;
-/// Header lines of a request or an answer.
-pub const HTTP_HEADERS_MAX: usize = 32;
+pub const HTTP_HEAD_BYTES_MAX: usize = 16_384;
+/// Connections that may wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`).
+pub const HTTP_BACKLOG_MAX: i32 = 4_096;
 /// Bytes of a request's body by default.
 pub const HTTP_BODY_BYTES_MAX: usize = 65_536;
 /// Bytes of an answer's body a client reads by default.
@@ -138,7 +138,7 @@ pub const HTTP_ANSWER_BYTES_MAX: usize = 65_536;
 pub const AUTHORITY_ANSWER_BYTES_MAX: usize = 1_048_576;
 /// How long a request's head may take to arrive, in seconds; this is also how long a connection
 /// may stay without a request.
-pub const HTTP_HEAD_SECONDS: u64 = 60;
+pub const HTTP_HEAD_SECONDS: u64 = 15;
 /// How long a request's body may take to arrive, in seconds.
 pub const HTTP_BODY_SECONDS: u64 = 10;
 /// How long a request may take from its head to its answer, in seconds.
@@ -149,8 +149,15 @@ pub const HTTP_STOP_SECONDS: u64 = 10;
 pub const TLS_HANDSHAKE_SECONDS: u64 = 10;
 /// Bytes of a PEM file with certificates or a key.
 pub const TLS_FILE_BYTES_MAX: usize = 1_048_576;
+/// How long sent bytes may stay unacknowledged before a connection is given up, in seconds.
+pub const HTTP_UNACKNOWLEDGED_SECONDS: u64 = 30;
+/// How often a listener reports faults of connections at most, in seconds.
+pub const HTTP_FAULT_REPORT_SECONDS: u64 = 60;
 /// How long a client waits for a connection to one host, in seconds.
 pub const HTTP_CONNECT_SECONDS: u64 = 3;
+/// After this time the next address of a host is tried beside the one before, in milliseconds
+/// (RFC 8305 section 5).
+pub const HTTP_NEXT_ADDRESS_MILLISECONDS: u64 = 250;
 /// How long a client waits for an answer, in seconds.
 pub const HTTP_ANSWER_SECONDS: u64 = 10;
 
@@ -163,3 +170,31 @@ pub const REVOCATION_DELTAS_MAX: usize = 8;
 
 /// Pools one client may count in at once.
 pub const CLIENT_POOLS_MAX: usize = 8;
+
+/// Bytes of the authority's answer to a certification: chain, policies, revocations.
+pub const ACTIVATION_BYTES_MAX: usize = 131_072;
+/// Bytes of a publisher document: root, issuing chain, URL.
+pub const PUBLISHER_BYTES_MAX: usize = 4_096;
+/// Bytes of the root's answer to an issuing key: root and certificate.
+pub const ISSUING_ANSWER_BYTES_MAX: usize = 4_096;
+/// Bytes of a list of revocation deltas.
+pub const REVOCATION_LIST_BYTES_MAX: usize = 65_536;
+/// Bytes of a file with an authority's secret.
+pub const SECRET_FILE_BYTES_MAX: usize = 1_024;
+/// Bytes of an authority's URL.
+pub const URL_BYTES_MAX: usize = 512;
+/// Product keys issued by one command.
+pub const KEYS_ISSUED_AT_ONCE_MAX: u32 = 10_000;
+/// Hosts or activations that one product key may have.
+pub const KEY_LIMIT_MAX: u32 = 1_000_000;
+/// Clients one host may count by default.
+pub const HOST_CLIENT_BUDGET_DEFAULT: u32 = 100_000;
+/// Clients that an issuing key may grant to one host by default.
+pub const ISSUING_CLIENT_BUDGET_DEFAULT: u32 = 1_000_000;
+/// Longest lease validity of a policy, in days.
+pub const POLICY_VALIDITY_DAYS_MAX: u64 = 3_660;
+/// How long before its issue a certificate begins, for clocks that are behind, in seconds: 1 hour.
+pub const CERT_BACKDATED_SECONDS: u64 = 3_600;
+/// Requests one source may send to an authority in a minute; a source is an IPv4 address or an
+/// IPv6 /64.
+pub const AUTHORITY_REQUESTS_PER_SOURCE_MINUTE: u32 = 600;

@@ -1,0 +1,21 @@
+//! HTTP/1.1 with a limit on everything: the listener of a KMS host or an authority, the client of
+//! an ask, and the client of an authority with TLS and proxies.
+
+pub mod authority;
+mod client;
+mod connect;
+mod guard;
+mod listener;
+mod server;
+mod tls;
+mod tunnel;
+
+pub use client::{ClientLimits, Connection, get, post};
+pub use listener::{Listener, parse_listen};
+pub use server::{Request, Response, ServerLimits, ServerReport, serve};
+
+pub use bytes::Bytes;
+pub use hyper::Method;
+
+#[cfg(test)]
+mod tests;

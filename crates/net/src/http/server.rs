@@ -1,0 +1,421 @@
+//! The serve loop: accepts, bounds and answers HTTP/1.1, plain or under TLS, until it is told to
+//! stop.
+//!
+//! Limits, in the order a peer meets them: connections in all (more wait in the kernel's backlog),
+//! connections per source (more are closed at once), time of the TLS handshake, size and time of
+//! the head (the same time bounds an idle connection), size and time of the body, time of the
+//! answer, and time its bytes may stay unacknowledged. What is over a limit is counted and costs
+//! the connection; it never costs another peer anything.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::rt::{Read, Write};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use muster_proto::Refusal;
+use muster_proto::limits::{
+    HTTP_BODY_BYTES_MAX, HTTP_BODY_SECONDS, HTTP_CONNECTIONS_MAX, HTTP_CONNECTIONS_PER_SOURCE_MAX,
+    HTTP_HEAD_BYTES_MAX, HTTP_HEAD_SECONDS, HTTP_REQUEST_SECONDS, HTTP_STOP_SECONDS,
+    TLS_HANDSHAKE_SECONDS,
+};
+use muster_proto::reason::dns as reason;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::guard::{Admitted, Fault, Faults, Sources};
+use super::listener::Listener;
+
+/// The limits of one listener; the default stands in `muster_proto::limits`.
+#[derive(Clone, Debug)]
+pub struct ServerLimits {
+    /// Connections at once; more wait.
+    pub connections_max: usize,
+    /// Connections at once from one IPv4 address or IPv6 /64; more are closed.
+    pub connections_per_source_max: usize,
+    /// Bytes of a request's body; 413 above it.
+    pub body_bytes_max: usize,
+    /// Time for a request's head, and for a connection without one.
+    pub head_timeout: Duration,
+    /// Time for a request's body; 408 after it.
+    pub body_timeout: Duration,
+    /// Time for the handler; 503 after it, and the handler is dropped at its next await.
+    pub request_timeout: Duration,
+    /// Time a stop waits for requests under way.
+    pub stop_timeout: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: HTTP_CONNECTIONS_MAX,
+            connections_per_source_max: HTTP_CONNECTIONS_PER_SOURCE_MAX,
+            body_bytes_max: HTTP_BODY_BYTES_MAX,
+            head_timeout: Duration::from_secs(HTTP_HEAD_SECONDS),
+            body_timeout: Duration::from_secs(HTTP_BODY_SECONDS),
+            request_timeout: Duration::from_secs(HTTP_REQUEST_SECONDS),
+            stop_timeout: Duration::from_secs(HTTP_STOP_SECONDS),
+        }
+    }
+}
+
+/// A complete request, its body read and within its limit.
+#[derive(Debug)]
+pub struct Request {
+    /// The peer; an IPv4 peer of a dual-stack socket is shown as IPv4.
+    pub peer: SocketAddr,
+    /// The body.
+    pub body: Bytes,
+    head: Parts,
+}
+
+impl Request {
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    /// The path without its query, as sent: percent signs are not decoded.
+    pub fn path(&self) -> &str {
+        self.head.uri.path()
+    }
+
+    /// What stands after the question mark.
+    pub fn query(&self) -> Option<&str> {
+        self.head.uri.query()
+    }
+
+    /// A header, by its name in lower case; none when it is not visible ASCII.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// What a handler answers.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// HTTP status code.
+    pub status: u16,
+    /// Media type of the body.
+    pub content_type: &'static str,
+    /// More headers, names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// An answer without further headers.
+    pub fn new(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Self {
+            status,
+            content_type,
+            headers: Vec::new(),
+            body: body.into(),
+        }
+    }
+
+    /// A line of text.
+    pub fn text(status: u16, text: impl Into<String>) -> Self {
+        Self::new(status, "text/plain; charset=utf-8", text.into())
+    }
+}
+
+/// What a listener did until it stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerReport {
+    /// Connections accepted.
+    pub connections: u64,
+    /// Connections and requests that ended badly.
+    pub faults: u64,
+    /// Connections that were cut because they were not done when the stop's time was over.
+    pub cut: u64,
+}
+
+/// Serves until `shutdown` is ready; then accepts nothing more, lets requests under way end within
+/// `stop_timeout`, and cuts the rest. The handler runs as often at once as there are connections.
+///
+/// # Errors
+/// `NET_LISTEN_FAILED` when the runtime cannot watch the sockets.
+pub async fn serve<H, F>(
+    listener: Listener,
+    limits: ServerLimits,
+    handler: H,
+    shutdown: impl Future<Output = ()>,
+) -> Result<ServerReport, Refusal>
+where
+    H: Fn(Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
+    let sockets = listener
+        .sockets
+        .into_iter()
+        .map(TcpListener::from_std)
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(|error| Refusal::new(reason::NET_LISTEN_FAILED, error.to_string()))?;
+    let (stop, stopped) = watch::channel(());
+    let server = Arc::new(Server {
+        tls: listener.tls.map(TlsAcceptor::from),
+        http: builder(&limits),
+        faults: Faults::new(),
+        limits,
+        handler,
+        stopped,
+    });
+    let mut tasks = JoinSet::new();
+    let connections = accept_until(&sockets, &server, &mut tasks, shutdown).await;
+    drop(sockets);
+    // Receivers see the sender go.
+    drop(stop);
+    let cut = finish(&mut tasks, &server).await;
+    Ok(ServerReport {
+        connections,
+        faults: server.faults.finish(),
+        cut,
+    })
+}
+
+struct Server<H> {
+    tls: Option<TlsAcceptor>,
+    http: http1::Builder,
+    faults: Arc<Faults>,
+    limits: ServerLimits,
+    handler: H,
+    stopped: watch::Receiver<()>,
+}
+
+fn builder(limits: &ServerLimits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(HTTP_HEAD_BYTES_MAX);
+    http
+}
+
+async fn accept_until<H, F>(
+    sockets: &[TcpListener],
+    server: &Arc<Server<H>>,
+    tasks: &mut JoinSet<()>,
+    shutdown: impl Future<Output = ()>,
+) -> u64
+where
+    H: Fn(Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(server.limits.connections_max));
+    let sources = Sources::new(server.limits.connections_per_source_max);
+    let mut connections = 0;
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => return connections,
+            Some(done) = tasks.join_next(), if !tasks.is_empty() => {
+                count_panic(done, server);
+                continue;
+            }
+            accepted = accept(sockets, &places) => accepted,
+        };
+        let (stream, peer, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                server.faults.count(Fault::Internal);
+                if !is_of_one_connection(&error) {
+                    // Out of descriptors or memory: existing connections must end first.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                continue;
+            }
+        };
+        connections += 1;
+        match sources.admit(peer.ip()) {
+            Some(admitted) => {
+                let server = Arc::clone(server);
+                tasks.spawn(async move { server.connection(stream, peer, place, admitted).await });
+            }
+            None => server.faults.count(Fault::SourceFull),
+        }
+    }
+}
+
+/// Takes a place first and then the next connection of any socket.
+async fn accept(
+    sockets: &[TcpListener],
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places)
+        .acquire_owned()
+        .await
+        .expect("the semaphore is never closed");
+    let (stream, mut peer) = poll_fn(|cx| {
+        for socket in sockets {
+            if let Poll::Ready(accepted) = socket.poll_accept(cx) {
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await?;
+    peer.set_ip(peer.ip().to_canonical());
+    Ok((stream, peer, place))
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+    )
+}
+
+fn count_panic<H>(done: Result<(), tokio::task::JoinError>, server: &Server<H>) {
+    if done.is_err_and(|error| error.is_panic()) {
+        server.faults.count(Fault::Internal);
+    }
+}
+
+/// Waits for connections to end; returns how many had to be cut.
+async fn finish<H>(tasks: &mut JoinSet<()>, server: &Server<H>) -> u64 {
+    let all_ended = async {
+        while let Some(done) = tasks.join_next().await {
+            count_panic(done, server);
+        }
+    };
+    if timeout(server.limits.stop_timeout, all_ended).await.is_ok() {
+        return 0;
+    }
+    let cut = tasks.len() as u64;
+    tasks.shutdown().await;
+    cut
+}
+
+impl<H, F> Server<H>
+where
+    H: Fn(Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
+    async fn connection(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        _place: OwnedSemaphorePermit,
+        _admitted: Admitted,
+    ) {
+        // An answer is one write; waiting to fill a packet would only delay it.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else {
+            return self.http(TokioIo::new(stream), peer).await;
+        };
+        let limit = Duration::from_secs(TLS_HANDSHAKE_SECONDS);
+        match timeout(limit, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.http(TokioIo::new(stream), peer).await,
+            Ok(Err(_)) => self.faults.count(Fault::Malformed),
+            Err(_) => self.faults.count(Fault::Timeout),
+        }
+    }
+
+    async fn http<S: Read + Write + Unpin>(&self, stream: S, peer: SocketAddr) {
+        let service = service_fn(async |request| {
+            Ok::<_, Infallible>(encode(self.request(peer, request).await))
+        });
+        let mut connection = pin!(self.http.serve_connection(stream, service));
+        let mut stopped = self.stopped.clone();
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            _ = stopped.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            self.faults.count(fault_of(&error));
+        }
+    }
+
+    async fn request(&self, peer: SocketAddr, request: hyper::Request<Incoming>) -> Response {
+        let (head, body) = request.into_parts();
+        let body = match self.body(body).await {
+            Ok(body) => body,
+            Err(fault) => {
+                self.faults.count(fault);
+                return match fault {
+                    Fault::TooLarge => Response::text(413, "the body is over its limit\n"),
+                    Fault::Timeout => Response::text(408, "the body came too slowly\n"),
+                    _ => Response::text(400, "the body was not complete\n"),
+                };
+            }
+        };
+        let request = Request { peer, body, head };
+        let answer = timeout(self.limits.request_timeout, (self.handler)(request)).await;
+        answer.unwrap_or_else(|_| {
+            self.faults.count(Fault::Timeout);
+            Response::text(503, "the answer took too long\n")
+        })
+    }
+
+    async fn body(&self, body: Incoming) -> Result<Bytes, Fault> {
+        let bytes_max = self.limits.body_bytes_max;
+        if body.size_hint().lower() > bytes_max as u64 {
+            return Err(Fault::TooLarge);
+        }
+        if body.is_end_stream() {
+            return Ok(Bytes::new());
+        }
+        let collected = timeout(
+            self.limits.body_timeout,
+            Limited::new(body, bytes_max).collect(),
+        );
+        match collected.await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Fault::TooLarge),
+            Ok(Err(_)) => Err(Fault::Broken),
+            Err(_) => Err(Fault::Timeout),
+        }
+    }
+}
+
+fn encode(response: Response) -> hyper::Response<Full<Bytes>> {
+    let mut encoded = hyper::Response::new(Full::new(response.body));
+    *encoded.status_mut() =
+        StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = encoded.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static(response.content_type),
+    );
+    for (name, value) in response.headers {
+        // A value with a line break would be a header of somebody else's making.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    encoded
+}
+
+fn fault_of(error: &hyper::Error) -> Fault {
+    if error.is_timeout() {
+        Fault::Timeout
+    } else if error.is_parse_too_large() {
+        Fault::TooLarge
+    } else if error.is_parse() {
+        Fault::Malformed
+    } else {
+        Fault::Broken
+    }
+}
