@@ -1,11 +1,14 @@
 //! Deterministic CBOR (RFC 8949 section 4.2.1) under muster's profile: integers, byte and text
 //! strings, arrays, maps with integer keys, booleans; no floats, no indefinite lengths, no tag but
-//! COSE_Sign1's. Decoding accepts exactly the bytes that encoding would have written.
+//! COSE_Sign1's, and that one only outermost. Decoding accepts exactly the bytes that encoding would
+//! have written.
 
 use ciborium::value::Value;
 
-use crate::limits::CBOR_DEPTH_MAX;
+use crate::ids::is_line;
+use crate::limits::{CBOR_DEPTH_MAX, TIME_SECONDS_MAX};
 use crate::reason::{Refusal, statement as reasons};
+use crate::time::Timestamp;
 
 /// The tag of a COSE_Sign1 structure (RFC 9052 section 2), the only tag of the profile.
 pub(crate) const TAG_COSE_SIGN1: u64 = 18;
@@ -30,7 +33,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Value, Refusal> {
             format!("{} bytes follow the item", rest.len()),
         ));
     }
-    check_profile(&value, CBOR_DEPTH_MAX)?;
+    match &value {
+        Value::Tag(TAG_COSE_SIGN1, inner) => check_profile(inner, CBOR_DEPTH_MAX - 1)?,
+        other => check_profile(other, CBOR_DEPTH_MAX)?,
+    }
     if encode(&value) != bytes {
         return Err(reasons::NOT_DETERMINISTIC.into());
     }
@@ -62,8 +68,7 @@ fn check_profile(value: &Value, depth_left: usize) -> Result<(), Refusal> {
             }
             Ok(())
         }
-        Value::Tag(TAG_COSE_SIGN1, inner) => check_profile(inner, depth_left),
-        Value::Tag(..) => refuse("a tag other than COSE_Sign1"),
+        Value::Tag(..) => refuse("a tag other than the outermost one of COSE_Sign1"),
         Value::Float(_) => refuse("a floating-point number"),
         _ => refuse("null, undefined or a simple value"),
     }
@@ -191,6 +196,21 @@ impl MapReader {
         as_uint(&value).ok_or_else(|| self.wrong(field, "is not an unsigned integer"))
     }
 
+    /// A time, at most the end of the year 9999.
+    pub(crate) fn time_opt(&mut self, key: i64, field: &str) -> Result<Option<Timestamp>, Refusal> {
+        match self.uint_opt(key, field)? {
+            Some(seconds) if seconds > TIME_SECONDS_MAX => {
+                Err(self.wrong(field, "is after the year 9999"))
+            }
+            other => Ok(other.map(Timestamp::from_seconds)),
+        }
+    }
+
+    pub(crate) fn time(&mut self, key: i64, field: &str) -> Result<Timestamp, Refusal> {
+        let missing = Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what));
+        self.time_opt(key, field)?.ok_or(missing)
+    }
+
     pub(crate) fn uint32(&mut self, key: i64, field: &str) -> Result<u32, Refusal> {
         let value = self.uint(key, field)?;
         u32::try_from(value).map_err(|_| self.wrong(field, "does not fit 32 bits"))
@@ -266,6 +286,26 @@ impl MapReader {
         self.text_opt(key, field, max)?.ok_or(missing)
     }
 
+    /// A text that is shown to people: one line without characters that steer a terminal or turn
+    /// the direction of writing, for it may come from anybody.
+    pub(crate) fn line_opt(
+        &mut self,
+        key: i64,
+        field: &str,
+        max: usize,
+    ) -> Result<Option<String>, Refusal> {
+        let text = self.text_opt(key, field, max)?;
+        match &text {
+            Some(text) if !is_line(text) => Err(self.wrong(field, "holds control characters")),
+            _ => Ok(text),
+        }
+    }
+
+    pub(crate) fn line(&mut self, key: i64, field: &str, max: usize) -> Result<String, Refusal> {
+        let missing = Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what));
+        self.line_opt(key, field, max)?.ok_or(missing)
+    }
+
     /// An array of at most `max` items; an absent one is empty.
     pub(crate) fn list(
         &mut self,
@@ -292,6 +332,18 @@ impl MapReader {
         self.take(key)
             .map(|value| MapReader::new(what, value))
             .transpose()
+    }
+
+    /// Ends reading a container that nobody signed: every unknown key refuses, so that no member
+    /// can be lost by an altered key.
+    pub(crate) fn finish_exact(self) -> Result<(), Refusal> {
+        match self.entries.first() {
+            None => Ok(()),
+            Some((key, _)) => Err(Refusal::new(
+                reasons::UNKNOWN_CRITICAL,
+                format!("{} has member {key}", self.what),
+            )),
+        }
     }
 
     /// Ends reading: an unknown key below 0 is critical and refuses, others are ignored.
@@ -331,6 +383,11 @@ mod tests {
             (&[0x00, 0x00], reasons::NOT_CBOR),              // something follows
             (&[0x42, 0x00], reasons::NOT_CBOR),              // cut
             (&[0xa1, 0x61, 0x61, 0x00], reasons::OUTSIDE_PROFILE), // text key
+            (&[0x81, 0xd2, 0x00], reasons::OUTSIDE_PROFILE), // the tag, not outermost
+            (&[0xd2, 0xd2, 0x00], reasons::OUTSIDE_PROFILE), // the tag twice
+            (&[0xc2, 0x41, 0x01], reasons::NOT_DETERMINISTIC), // 1 as a big number
+            (&[0xf8, 0x15], reasons::NOT_DETERMINISTIC),     // true in two bytes
+            (&[0x5f, 0x41, 0x00, 0xff], reasons::NOT_DETERMINISTIC), // bytes in pieces
         ] {
             assert_eq!(decode(bytes).unwrap_err().reason, reason, "{bytes:02x?}");
         }
@@ -358,5 +415,26 @@ mod tests {
         read(MapWriter::new().put(99, 1)).unwrap();
         let refusal = read(MapWriter::new().put(-99, 1)).unwrap_err();
         assert_eq!(refusal.reason, reasons::UNKNOWN_CRITICAL);
+        let map = MapReader::new("x", MapWriter::new().put(99, 1).into_value()).unwrap();
+        assert_eq!(
+            map.finish_exact().unwrap_err().reason,
+            reasons::UNKNOWN_CRITICAL
+        );
+    }
+
+    #[test]
+    fn a_line_steers_no_terminal() {
+        let read = |text: &str| {
+            let map = MapWriter::new().put(1, text).into_value();
+            MapReader::new("x", map).unwrap().line(1, "name", 64)
+        };
+        assert_eq!(read("Möbel & Söhne 東京").unwrap(), "Möbel & Söhne 東京");
+        for wrong in ["a\nb", "\u{1b}[2J", "a\u{202e}b", "a\u{2028}b", "\u{9b}1m"] {
+            assert_eq!(
+                read(wrong).unwrap_err().reason,
+                reasons::FIELD_WRONG,
+                "{wrong:?}"
+            );
+        }
     }
 }

@@ -45,8 +45,9 @@ impl PublicKey {
         if key.is_weak() {
             return Err(Refusal::new(reasons::BAD_KEY, "of small order"));
         }
-        // Decoding reduces y modulo the field's prime; a key is canonical if that changed nothing.
-        if key.to_edwards().compress().to_bytes() != bytes {
+        // Decoding reduces y modulo the field's prime. The other second form, x = 0 with its sign
+        // set, exists for points of small order only.
+        if !is_below_field_prime(&bytes) {
             return Err(Refusal::new(reasons::BAD_KEY, "not canonical"));
         }
         Ok(Self::Ed25519(bytes))
@@ -127,6 +128,12 @@ impl PublicKey {
     }
 }
 
+/// Whether the y of an encoded point is below 2^255 - 19 (RFC 8032 section 5.1.3).
+fn is_below_field_prime(point: &[u8; 32]) -> bool {
+    let high = point[31] & 0x7f == 0x7f && point[1..31].iter().all(|byte| *byte == 0xff);
+    !(high && point[0] >= 0xed)
+}
+
 fn p256_key(x: &[u8; 32], y: &[u8; 32]) -> Result<p256::ecdsa::VerifyingKey, Refusal> {
     let mut point = [4; 65];
     point[1..33].copy_from_slice(x);
@@ -200,14 +207,26 @@ mod tests {
             PublicKey::ed25519([0; 32]).unwrap_err().reason,
             reasons::BAD_KEY
         );
-        // y = p + 3, a second encoding of y = 3
-        let mut high = [0xff; 32];
-        high[0] = 0xed + 3;
-        high[31] = 0x7f;
-        assert_eq!(
-            PublicKey::ed25519(high).unwrap_err().reason,
-            reasons::BAD_KEY
-        );
+        // y = p + n, a second encoding of y = n, with either sign of x
+        for n in 0..19 {
+            for top in [0x7f, 0xff] {
+                let mut high = [0xff; 32];
+                high[0] = 0xed + n;
+                high[31] = top;
+                assert_eq!(
+                    PublicKey::ed25519(high).unwrap_err().reason,
+                    reasons::BAD_KEY,
+                    "{n}"
+                );
+            }
+        }
+        // x = 0 with its sign set
+        for y in [1, 0xec] {
+            let mut negative_zero = [if y == 1 { 0 } else { 0xff }; 32];
+            negative_zero[0] = y;
+            negative_zero[31] |= 0x80;
+            assert!(PublicKey::ed25519(negative_zero).is_err());
+        }
         assert!(PublicKey::p256([1; 32], [1; 32]).is_err());
     }
 

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::limits::ID_BYTES_MAX;
-use crate::reason::{Refusal, config as reasons};
+use crate::limits::{ID_BYTES_MAX, NAME_BYTES_MAX};
+use crate::reason::{Refusal, config as reasons, statement};
 
 macro_rules! byte_ids {
     ($($(#[$doc:meta])* $name:ident: $len:literal;)*) => { $(
@@ -65,11 +65,32 @@ impl From<Thumbprint> for ClientId {
     }
 }
 
+/// Whether a text may be shown to people as it is: no control character, no line or paragraph
+/// separator, nothing that turns the direction of writing.
+pub(crate) fn is_line(text: &str) -> bool {
+    let steers = |symbol: char| {
+        symbol.is_control()
+            || matches!(symbol, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    !text.contains(steers)
+}
+
+/// Refuses a display name that a statement could not carry: 1 to 128 bytes, and no character that
+/// steers a terminal.
+pub fn check_display_name(name: &str) -> Result<(), Refusal> {
+    if (1..=NAME_BYTES_MAX).contains(&name.len()) && is_line(name) {
+        return Ok(());
+    }
+    let rule = "a name has 1 to 128 bytes and no control characters";
+    Err(Refusal::new(statement::FIELD_WRONG, rule))
+}
+
 fn read_hex<const N: usize>(text: &str) -> Result<[u8; N], Refusal> {
     let refuse = || {
+        let shown: String = text.chars().take(2 * N + 8).collect();
         Refusal::new(
             reasons::ID_WRONG,
-            format!("{text:?}: {} hexadecimal digits are needed", 2 * N),
+            format!("{shown:?}: {} hexadecimal digits are needed", 2 * N),
         )
     };
     let mut nibbles = [0u8; 64];
@@ -188,5 +209,19 @@ mod tests {
         }
         let long = "0".repeat(65);
         assert!(long.parse::<Thumbprint>().is_err());
+        let endless = "x".repeat(10_000).parse::<StoreId>().unwrap_err();
+        assert!(
+            endless.detail.len() < 100,
+            "a refusal repeats little of what came"
+        );
+    }
+
+    #[test]
+    fn display_names_are_one_line() {
+        check_display_name("Contoso Ltd.").unwrap();
+        let long = "a".repeat(129);
+        for wrong in ["", "a\tb", "\u{202e}", long.as_str()] {
+            check_display_name(wrong).unwrap_err();
+        }
     }
 }

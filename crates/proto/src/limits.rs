@@ -41,6 +41,8 @@ pub const SITES_MAX: usize = 16;
 pub const ROOT_KEYS_MAX: usize = 3;
 /// Entries of one revocation delta.
 pub const REVOCATION_ENTRIES_MAX: usize = 64;
+/// How far one delta that an issuing key signed may move the revocation number; the root is free.
+pub const REVOCATION_STEP_MAX: u64 = 1 << 20;
 /// Component tags of one machine: eight kinds.
 pub const COMPONENT_KINDS: usize = 8;
 /// Digests of product files a policy may name.
@@ -147,6 +149,8 @@ pub const HTTP_REQUEST_SECONDS: u64 = 30;
 pub const HTTP_STOP_SECONDS: u64 = 10;
 /// How long a TLS handshake may take, in seconds.
 pub const TLS_HANDSHAKE_SECONDS: u64 = 10;
+/// How often a service looks whether its TLS files were renewed, in seconds.
+pub const TLS_FILES_CHECK_SECONDS: u64 = 60;
 /// Bytes of a PEM file with certificates or a key.
 pub const TLS_FILE_BYTES_MAX: usize = 1_048_576;
 /// How long sent bytes may stay unacknowledged before a connection is given up, in seconds.
@@ -198,3 +202,24 @@ pub const CERT_BACKDATED_SECONDS: u64 = 3_600;
 /// Requests one source may send to an authority in a minute; a source is an IPv4 address or an
 /// IPv6 /64.
 pub const AUTHORITY_REQUESTS_PER_SOURCE_MINUTE: u32 = 600;
+
+/// Bytes of a client's state file.
+pub const STATE_BYTES_MAX: usize = 1_048_576;
+/// Bytes of a client's identity file.
+pub const IDENTITY_BYTES_MAX: usize = 262_144;
+/// Publishers whose products one client holds.
+pub const CLIENT_PUBLISHERS_MAX: usize = 64;
+/// Hosts of one publisher whose newest certificate a client remembers.
+pub const CLIENT_HOSTS_MAX: usize = 16;
+/// Host keys and addresses a client remembers beside one ticket.
+pub const TICKET_PLACES_MAX: usize = 8;
+/// Revocation deltas of one publisher a client keeps; past that it fetches from the first.
+pub const CLIENT_REVOCATION_DELTAS_MAX: usize = 32;
+/// Hosts an administrator may configure for one product, one publisher, or all.
+pub const CONFIGURED_HOSTS_MAX: usize = 16;
+/// Bytes of a host as it is configured: a DNS name and a port.
+pub const HOST_BYTES_MAX: usize = 262;
+/// Hosts one ask may try, one after the other.
+pub const ASK_HOSTS_MAX: usize = 32;
+/// How long one ask may take over all its hosts, in seconds.
+pub const ASK_SECONDS_MAX: u64 = 30;

@@ -150,22 +150,23 @@ impl Hello {
             return Err(Refusal::new(reasons::TOO_LARGE, "the host's greeting"));
         }
         let mut map = MapReader::new("hello", cbor::decode(bytes)?)?;
-        let chain = map.list(HELLO_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
-        let chain = chain
-            .into_iter()
-            .map(|item| bytes_of(item, CERT_BYTES_MAX))
-            .collect::<Result<Vec<_>, _>>()?;
+        let chain = list(&mut map, HELLO_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
+        let chain = each_within(chain, CERT_BYTES_MAX)?;
         let opening = map
             .take(HELLO_OPENING)
             .map(|item| bytes_of(item, OPENING_BYTES_MAX))
             .transpose()?;
-        map.finish()?;
+        map.finish_exact()?;
         Ok(Self { chain, opening })
     }
 
-    /// Verifies the greeting to the pinned root: a KMS host's chain, valid at `now` and not
-    /// revoked, and its opening key signed by it.
-    pub fn verify(&self, anchor: &Anchor<'_>, now: Timestamp) -> Result<VerifiedHost, Refusal> {
+    /// Verifies the greeting to the pinned root: a KMS host's chain, not revoked, and its opening
+    /// key; neither had ended at `floor`, the client's trusted time.
+    ///
+    /// The machine's own clock has no say: a machine whose clock is years off must still be able
+    /// to ask, since an answer is what sets it right. What is not yet valid is not refused for the
+    /// same reason; an answer is judged at its own time.
+    pub fn verify(&self, anchor: &Anchor<'_>, floor: Timestamp) -> Result<VerifiedHost, Refusal> {
         if self.chain.len() != CHAIN_CERTIFICATES_MAX {
             let detail = format!("{} certificates, 2 are needed", self.chain.len());
             return Err(Refusal::new(reasons::CHAIN_LENGTH, detail));
@@ -182,27 +183,48 @@ impl Hello {
                 "the greeting is not a KMS host's",
             ));
         };
-        permit.check_valid_at(now)?;
         anchor.check_revoked(&permit)?;
-        let opening_key = match &self.opening {
-            None => cert.opening_key,
-            Some(bytes) => {
-                let verified: Verified<Opening> = anchor.verify_with(bytes, &self.chain)?;
-                if verified.claims.expires < now {
-                    return Err(Refusal::new(
-                        reasons::SIGNER_EXPIRED,
-                        "the opening key has ended",
-                    ));
-                }
-                verified.claims.opening_key
-            }
-        };
+        check_not_ended(cert.not_after, floor, "the host's certificate")?;
+        let opening_key = self.opening_key(anchor, &permit, &cert, floor)?;
         Ok(VerifiedHost {
             permit,
             cert,
             opening_key,
         })
     }
+
+    /// The certificate's own opening key serves until the first one that replaces it must be
+    /// there. Without that end, whoever stole it could leave the statement out and read asks for
+    /// as long as the certificate lives.
+    fn opening_key(
+        &self,
+        anchor: &Anchor<'_>,
+        permit: &Permit,
+        cert: &Cert,
+        floor: Timestamp,
+    ) -> Result<[u8; 32], Refusal> {
+        let (key, ends) = match &self.opening {
+            None => (cert.opening_key, cert.issued + Opening::LIFE),
+            Some(bytes) => {
+                let verified: Verified<Opening> = anchor.verify_under(bytes, permit)?;
+                (verified.claims.opening_key, verified.claims.expires)
+            }
+        };
+        check_not_ended(ends, floor, "the opening key")?;
+        Ok(key)
+    }
+}
+
+fn check_not_ended(ends: Timestamp, floor: Timestamp, what: &str) -> Result<(), Refusal> {
+    if ends < floor {
+        let detail = format!(
+            "{what} ended at {}, it is {} or later",
+            ends.seconds(),
+            floor.seconds()
+        );
+        return Err(Refusal::new(reasons::SIGNER_EXPIRED, detail));
+    }
+    Ok(())
 }
 
 const BUNDLE_KIND: i64 = 0;
@@ -226,7 +248,8 @@ pub struct Bundle {
     pub revocations: Vec<Vec<u8>>,
 }
 
-/// A bundle that has been verified to its own root, which the caller compares with the pinned one.
+/// A bundle that has been verified to its own root. The caller compares the whole root (or its
+/// fingerprint, never the publisher id alone) with the pinned one.
 #[derive(Clone, Debug)]
 pub struct VerifiedBundle {
     /// The policy.
@@ -265,18 +288,20 @@ impl Bundle {
             return Err(Refusal::new(reasons::WRONG_TYPE, "it is no policy bundle"));
         }
         let root = Root::from_value(map.need(BUNDLE_ROOT, "root")?)?;
-        let list = |items: Vec<Value>, max| -> Result<Vec<Vec<u8>>, Refusal> {
-            items.into_iter().map(|item| bytes_of(item, max)).collect()
-        };
-        let chain = map.list(BUNDLE_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
+        let chain = list(&mut map, BUNDLE_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
         let policy = bytes_of(map.need(BUNDLE_POLICY, "policy")?, POLICY_BYTES_MAX)?;
-        let revocations = map.list(BUNDLE_REVOCATIONS, "revocations", REVOCATION_DELTAS_MAX)?;
-        map.finish()?;
+        let revocations = list(
+            &mut map,
+            BUNDLE_REVOCATIONS,
+            "revocations",
+            REVOCATION_DELTAS_MAX,
+        )?;
+        map.finish_exact()?;
         Ok(Self {
             root,
-            chain: list(chain, CERT_BYTES_MAX)?,
+            chain: each_within(chain, CERT_BYTES_MAX)?,
             policy,
-            revocations: list(revocations, REVOCATIONS_BYTES_MAX)?,
+            revocations: each_within(revocations, REVOCATIONS_BYTES_MAX)?,
         })
     }
 
@@ -318,6 +343,29 @@ impl Bundle {
         anchor.check_revoked(&permit)?;
         Ok(permit)
     }
+}
+
+/// A list that must be there, if only empty: a container is not signed, and a member that may be
+/// left out would be lost with one altered key.
+fn list(map: &mut MapReader, key: i64, field: &str, max: usize) -> Result<Vec<Value>, Refusal> {
+    let Value::Array(items) = map.need(key, field)? else {
+        return Err(Refusal::new(
+            reasons::FIELD_WRONG,
+            format!("{field} is not an array"),
+        ));
+    };
+    if items.len() > max {
+        let detail = format!(
+            "{field} has {} items, at most {max} are allowed",
+            items.len()
+        );
+        return Err(Refusal::new(reasons::FIELD_WRONG, detail));
+    }
+    Ok(items)
+}
+
+fn each_within(items: Vec<Value>, max: usize) -> Result<Vec<Vec<u8>>, Refusal> {
+    items.into_iter().map(|item| bytes_of(item, max)).collect()
 }
 
 fn bytes_of(value: Value, max: usize) -> Result<Vec<u8>, Refusal> {

@@ -114,4 +114,10 @@ reasons! {
     POSSESSION = "MUSTER-STM-0037", "The sender did not prove that it holds the key it names",
         "a key was copied into another's request",
         "make the request again on the machine that holds the key";
+    VALID = "MUSTER-STM-0038", "The statement is valid under this root",
+        "form, chain, signature, permissions and times all fit",
+        "nothing";
+    REVOCATION_BOUNDS = "MUSTER-STM-0039", "The revocations go beyond what their signer may revoke",
+        "an issuing key tried to revoke a root key or to spend the numbers of all later revocations",
+        "tell the publisher: the issuing key may be in wrong hands";
 }

@@ -12,6 +12,7 @@ use super::Typ;
 use super::ask::Ticket;
 use super::chain::{Permit, UnderRoot};
 use super::envelope::{Body, Claims, ReadBody};
+use super::root::Root;
 
 const NONCE: i64 = -1;
 const ASK: i64 = -2;
@@ -102,6 +103,23 @@ impl Answer {
         Ok(())
     }
 
+    /// A ticket or order of another store than the answering one would lead its holder to show
+    /// that store something it never gave.
+    fn check_store(&self) -> Result<(), Refusal> {
+        let order = match &self.outcome {
+            Outcome::NewKey { order } => Some(order),
+            _ => None,
+        };
+        let mut given = self.ticket.iter().chain(order);
+        if given.any(|ticket| ticket.store != self.store) {
+            return Err(Refusal::new(
+                reasons::FIELD_WRONG,
+                "answer.ticket or answer.order is of another store",
+            ));
+        }
+        Ok(())
+    }
+
     /// The reason, where this release knows its code.
     pub fn known_reason(&self) -> Option<Reason> {
         Reason::find(&self.reason)
@@ -152,7 +170,7 @@ impl Claims for Answer {
             nonce: Nonce(own.array(NONCE, "nonce")?),
             ask: Thumbprint(own.array(ASK, "ask")?),
             outcome: read_outcome(own)?,
-            reason: own.text(REASON, "reason", CODE_BYTES_MAX)?,
+            reason: own.line(REASON, "reason", CODE_BYTES_MAX)?,
             refused: own
                 .list(REFUSED, "refused", PRODUCTS_MAX)?
                 .into_iter()
@@ -167,7 +185,8 @@ impl Claims for Answer {
             revocations: own.uint(REVOCATIONS, "revocations")?,
             issued: body.issued,
         };
-        body.own.finish()?;
+        body.finish()?;
+        answer.check_store()?;
         Ok(answer)
     }
 
@@ -177,7 +196,7 @@ impl Claims for Answer {
 }
 
 impl UnderRoot for Answer {
-    fn check_under(&self, _: &Permit) -> Result<(), Refusal> {
+    fn check_under(&self, _: &Permit, _: &Root) -> Result<(), Refusal> {
         Ok(())
     }
 }
@@ -217,7 +236,7 @@ fn read_refused(value: Value) -> Result<(ProductId, String), Refusal> {
     let product = map
         .text(REFUSED_PRODUCT, "product", ID_BYTES_MAX)?
         .parse()?;
-    let code = map.text(REFUSED_REASON, "reason", CODE_BYTES_MAX)?;
+    let code = map.line(REFUSED_REASON, "reason", CODE_BYTES_MAX)?;
     map.finish()?;
     Ok((product, code))
 }

@@ -239,14 +239,24 @@ impl Claims for Ask {
                 .transpose()?,
             base_licence: own.bool_or_false(BASE, "base_licence")?,
             in_vm: own.bool_or_false(IN_VM, "in_vm")?,
-            version: own.text(VERSION, "version", NAME_BYTES_MAX)?,
-            name: own.text_opt(NAME, "name", NAME_BYTES_MAX)?,
+            version: own.line(VERSION, "version", NAME_BYTES_MAX)?,
+            name: own.line_opt(NAME, "name", NAME_BYTES_MAX)?,
             user_identity: own.bool_or_false(USER, "user_identity")?,
             declared: own.bool_or_false(DECLARED, "declared")?,
             issued: body.issued,
         };
-        body.own.finish()?;
+        body.finish()?;
         ask.check_products()?;
+        if ask
+            .predecessor
+            .as_ref()
+            .is_some_and(|old| old.key == ask.client)
+        {
+            return Err(Refusal::new(
+                reasons::FIELD_WRONG,
+                "ask.predecessor is the asker itself",
+            ));
+        }
         Ok(ask)
     }
 

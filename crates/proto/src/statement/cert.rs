@@ -140,7 +140,7 @@ impl Claims for Cert {
             role,
             key,
             opening_key: own.array(OPENING_KEY, "opening_key")?,
-            name: own.text(NAME, "name", NAME_BYTES_MAX)?,
+            name: own.line(NAME, "name", NAME_BYTES_MAX)?,
             products: Scope::read(own, PRODUCTS, "cert.products", PRODUCTS_MAX)?,
             sites: Scope::read(own, SITES, "cert.sites", SITES_MAX)?,
             client_budget: own
@@ -156,11 +156,17 @@ impl Claims for Cert {
             not_before,
             not_after,
         };
-        body.own.finish()?;
+        body.finish()?;
         if !Flags::ALL.holds(cert.flags) {
             return Err(Refusal::new(
                 reasons::UNKNOWN_CRITICAL,
                 "cert.flags has an unknown bit",
+            ));
+        }
+        if cert.role != Role::Issuing && cert.site().is_none() {
+            return Err(Refusal::new(
+                reasons::FIELD_WRONG,
+                "cert.sites of a host names exactly one site",
             ));
         }
         Ok(cert)
@@ -172,7 +178,7 @@ impl Claims for Cert {
 }
 
 impl Cert {
-    /// The host's one site; none for issuing keys and malformed host certificates.
+    /// The host's one site; an issuing key has none of its own.
     pub fn site(&self) -> Option<&SiteId> {
         let mut named = self.sites.named();
         match (named.next(), named.next()) {

@@ -67,13 +67,30 @@ impl<'a> Anchor<'a> {
         revoked.map_or(Ok(verified), Err)
     }
 
-    /// Verifies a statement whose chain came by another way, leaf first.
+    /// Verifies a statement whose chain came by another way, leaf first; it carries none itself.
     pub fn verify_with<C: UnderRoot>(
         &self,
         bytes: &[u8],
         chain: &[Vec<u8>],
     ) -> Result<Verified<C>, Refusal> {
-        let (verified, revoked) = self.judge_envelope(&Envelope::decode(bytes, C::TYP)?, chain)?;
+        let envelope = Envelope::decode(bytes, C::TYP)?;
+        check_carries_none(&envelope)?;
+        let (verified, revoked) = self.judge_envelope(&envelope, chain)?;
+        revoked.map_or(Ok(verified), Err)
+    }
+
+    /// Verifies a statement, which carries no chain, under a signer that this anchor has verified
+    /// before, so that a chain that many statements share is verified once.
+    pub fn verify_under<C: UnderRoot>(
+        &self,
+        bytes: &[u8],
+        signer: &Permit,
+    ) -> Result<Verified<C>, Refusal> {
+        let envelope = Envelope::decode(bytes, C::TYP)?;
+        check_carries_none(&envelope)?;
+        self.check_publisher(&envelope)?;
+        check_signed_by(&envelope, signer)?;
+        let (verified, revoked) = self.judge_claims(&envelope, signer.clone())?;
         revoked.map_or(Ok(verified), Err)
     }
 
@@ -92,13 +109,18 @@ impl<'a> Anchor<'a> {
         envelope: &Envelope,
         chain: &[Vec<u8>],
     ) -> Result<(Verified<C>, Option<Refusal>), Refusal> {
-        self.check_publisher(envelope)?;
-        let signer = self.chain(chain, envelope.parent)?;
-        check_signed_by(envelope, &signer)?;
+        self.judge_claims(envelope, self.signer(envelope, chain)?)
+    }
+
+    fn judge_claims<C: UnderRoot>(
+        &self,
+        envelope: &Envelope,
+        signer: Permit,
+    ) -> Result<(Verified<C>, Option<Refusal>), Refusal> {
         let claims: C = envelope.claims()?;
         signer.check_valid_at(claims.issued())?;
         let revoked = self.check_revoked(&signer).err();
-        claims.check_under(&signer)?;
+        claims.check_under(&signer, self.root)?;
         Ok((
             Verified {
                 claims,
@@ -107,6 +129,16 @@ impl<'a> Anchor<'a> {
             },
             revoked,
         ))
+    }
+
+    /// Who signed a statement of any type: publisher, chain, parent, signature and the signer
+    /// table are verified, and nothing that the claims say. Also for types that this release
+    /// cannot read.
+    pub fn signer(&self, envelope: &Envelope, chain: &[Vec<u8>]) -> Result<Permit, Refusal> {
+        self.check_publisher(envelope)?;
+        let signer = self.chain(chain, envelope.parent)?;
+        check_signed_by(envelope, &signer)?;
+        Ok(signer)
     }
 
     /// Verifies a chain, leaf first, and tells what its leaf may do. An empty chain is the root
@@ -122,12 +154,7 @@ impl<'a> Anchor<'a> {
         for bytes in chain.iter().rev() {
             let envelope = Envelope::decode(bytes, Typ::Cert)?;
             self.check_publisher(&envelope)?;
-            if !envelope.chain.is_empty() {
-                return Err(Refusal::new(
-                    reasons::CHAIN_LENGTH,
-                    "a certificate carries a chain",
-                ));
-            }
+            check_carries_none(&envelope)?;
             let above = match permit.take() {
                 Some(above) => above,
                 None => self.root_permit(envelope.parent)?,
@@ -180,6 +207,15 @@ impl<'a> Anchor<'a> {
             keys: vec![key.thumbprint()],
         })
     }
+}
+
+/// A chain that nobody verifies must not be carried: it would be bytes that anyone can change.
+fn check_carries_none(envelope: &Envelope) -> Result<(), Refusal> {
+    if envelope.chain.is_empty() {
+        return Ok(());
+    }
+    let detail = format!("a {} carries a chain where none is read", envelope.typ);
+    Err(Refusal::new(reasons::CHAIN_LENGTH, detail))
 }
 
 fn check_signed_by(envelope: &Envelope, signer: &Permit) -> Result<(), Refusal> {
@@ -371,12 +407,12 @@ impl Permit {
 
 /// Statements that stand under the root, with what their type demands of the signer.
 pub trait UnderRoot: Claims {
-    /// Checks the claims against what the signer may do.
-    fn check_under(&self, signer: &Permit) -> Result<(), Refusal>;
+    /// Checks the claims against what the signer may do under this root.
+    fn check_under(&self, signer: &Permit, root: &Root) -> Result<(), Refusal>;
 }
 
 impl UnderRoot for Cert {
-    fn check_under(&self, signer: &Permit) -> Result<(), Refusal> {
+    fn check_under(&self, signer: &Permit, _: &Root) -> Result<(), Refusal> {
         signer.check_narrows(self)
     }
 }

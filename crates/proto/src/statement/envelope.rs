@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! statement  = #6.18([ protected: bstr .cbor header, unprotected, payload: bstr .cbor claims, signature ])
-//! header     = { 1: alg, 4: parent thumbprint, 16: typ, -65537: publisher id }
+//! header     = { 1: alg, 4: parent thumbprint, 16: typ, -65537: publisher id }   ; never 2: crit
 //! unprotected = {} / { -65538: [ + certificate ] }          ; leaf first, the root never carried
 //! claims     = { ? 4: exp, ? 5: nbf, 6: iat, ? 8: cnf, -65537: { muster's own claims } }
 //! ```
 
 use ciborium::value::Value;
-use coset::{CoseSign1, Label, SignatureContext, TaggedCborSerializable};
+use coset::SignatureContext;
 
 use super::Typ;
 use crate::cbor::{self, MapReader, MapWriter};
@@ -24,6 +24,7 @@ const EXTERNAL_AAD: &[u8] = b"muster/v1";
 
 /// Header labels (RFC 9052 section 3.1, RFC 9596); negative ones are private use.
 const HEADER_ALG: i64 = 1;
+const HEADER_CRIT: i64 = 2;
 const HEADER_KID: i64 = 4;
 const HEADER_TYP: i64 = 16;
 const HEADER_PUBLISHER: i64 = -65_537;
@@ -94,16 +95,9 @@ pub struct ReadBody {
 impl ReadBody {
     fn decode(payload: &[u8]) -> Result<Self, Refusal> {
         let mut map = MapReader::new("claims", cbor::decode(payload)?)?;
-        let time = |seconds: Option<u64>| match seconds {
-            Some(seconds) if seconds > Timestamp::MAX.seconds() => Err(Refusal::new(
-                reasons::FIELD_WRONG,
-                "a time after the year 9999",
-            )),
-            other => Ok(other.map(Timestamp::from_seconds)),
-        };
-        let expires = time(map.uint_opt(CLAIM_EXP, "exp")?)?;
-        let not_before = time(map.uint_opt(CLAIM_NBF, "nbf")?)?;
-        let issued = time(Some(map.uint(CLAIM_IAT, "iat")?))?.unwrap_or_default();
+        let expires = map.time_opt(CLAIM_EXP, "exp")?;
+        let not_before = map.time_opt(CLAIM_NBF, "nbf")?;
+        let issued = map.time(CLAIM_IAT, "iat")?;
         let confirmation = map.take(CLAIM_CNF);
         let own = map
             .map_opt(CLAIM_MUSTER, "claims")?
@@ -121,14 +115,31 @@ impl ReadBody {
         })
     }
 
-    pub(crate) fn expires(&self) -> Result<Timestamp, Refusal> {
-        self.expires
-            .ok_or_else(|| Refusal::new(reasons::FIELD_MISSING, "claims.exp"))
+    pub(crate) fn expires(&mut self) -> Result<Timestamp, Refusal> {
+        let missing = || Refusal::new(reasons::FIELD_MISSING, "claims.exp");
+        self.expires.take().ok_or_else(missing)
     }
 
-    pub(crate) fn not_before(&self) -> Result<Timestamp, Refusal> {
-        self.not_before
-            .ok_or_else(|| Refusal::new(reasons::FIELD_MISSING, "claims.nbf"))
+    pub(crate) fn not_before(&mut self) -> Result<Timestamp, Refusal> {
+        let missing = || Refusal::new(reasons::FIELD_MISSING, "claims.nbf");
+        self.not_before.take().ok_or_else(missing)
+    }
+
+    /// Ends reading. A standard claim that this type does not use refuses: its maker meant it to
+    /// be kept, and nobody here would keep it.
+    pub(crate) fn finish(self) -> Result<(), Refusal> {
+        let unused = [
+            (self.expires.is_some(), "claims.exp"),
+            (self.not_before.is_some(), "claims.nbf"),
+            (self.confirmation.is_some(), "claims.cnf"),
+        ];
+        match unused.iter().find(|(stands, _)| *stands) {
+            Some((_, name)) => {
+                let detail = format!("{name} does not belong to this type");
+                Err(Refusal::new(reasons::FIELD_WRONG, detail))
+            }
+            None => self.own.finish(),
+        }
     }
 
     pub(crate) fn confirmation(&mut self) -> Result<MapReader, Refusal> {
@@ -270,27 +281,20 @@ impl Envelope {
         if bytes.len() > Typ::BYTES_MAX {
             return Err(too_large(bytes.len(), Typ::BYTES_MAX));
         }
-        cbor::decode(bytes)?;
-        let not_cose = |_| Refusal::from(reasons::NOT_COSE);
-        let cose = CoseSign1::from_tagged_slice(bytes).map_err(not_cose)?;
-        let protected = cose.protected.original_data.clone().unwrap_or_default();
+        let (protected, unprotected, payload, signature) = read_cose(cbor::decode(bytes)?)?;
         let header = ProtectedHeader::read(&protected)?;
         if bytes.len() > header.typ.bytes_max() {
             return Err(too_large(bytes.len(), header.typ.bytes_max()));
         }
-        let signature = cose.signature.as_slice().try_into();
         Ok(Self {
             typ: header.typ,
             publisher: header.publisher,
             parent: header.parent,
             algorithm: header.algorithm,
-            chain: read_chain(cose.unprotected)?,
+            chain: read_chain(unprotected)?,
             protected,
-            payload: cose
-                .payload
-                .ok_or(Refusal::new(reasons::NOT_COSE, "no payload"))?,
-            signature: signature
-                .map_err(|_| Refusal::new(reasons::NOT_COSE, "the signature is not 64 bytes"))?,
+            payload,
+            signature,
         })
     }
 
@@ -347,6 +351,10 @@ struct ProtectedHeader {
 impl ProtectedHeader {
     fn read(bytes: &[u8]) -> Result<Self, Refusal> {
         let mut map = MapReader::new("header", cbor::decode(bytes)?)?;
+        // RFC 9052 section 3.1: labels that `crit` lists must be understood; none is listed here.
+        if map.take(HEADER_CRIT).is_some() {
+            return Err(Refusal::new(reasons::UNKNOWN_CRITICAL, "header.crit"));
+        }
         let algorithm = match map.need(HEADER_ALG, "alg")? {
             Value::Integer(number) => i64::try_from(i128::from(number)).ok(),
             _ => None,
@@ -362,22 +370,43 @@ impl ProtectedHeader {
     }
 }
 
+/// The four parts of a COSE_Sign1 (RFC 9052 section 4.2).
+fn read_cose(value: Value) -> Result<Parts, Refusal> {
+    let not_cose = |what: &str| Refusal::new(reasons::NOT_COSE, what);
+    let Value::Tag(cbor::TAG_COSE_SIGN1, inner) = value else {
+        return Err(not_cose("the tag of COSE_Sign1 is missing"));
+    };
+    let Value::Array(parts) = *inner else {
+        return Err(not_cose("not an array"));
+    };
+    let Ok([protected, unprotected, payload, signature]) = <[Value; 4]>::try_from(parts) else {
+        return Err(not_cose("not four parts"));
+    };
+    let bytes = |part, what| match part {
+        Value::Bytes(bytes) => Ok(bytes),
+        _ => Err(not_cose(what)),
+    };
+    let signature = bytes(signature, "the signature is not a byte string")?.try_into();
+    Ok((
+        bytes(protected, "the protected header is not a byte string")?,
+        unprotected,
+        bytes(payload, "the payload is not a byte string")?,
+        signature.map_err(|_| not_cose("the signature is not 64 bytes"))?,
+    ))
+}
+
+type Parts = (Vec<u8>, Value, Vec<u8>, [u8; SIGNATURE_BYTES]);
+
 /// The unprotected header holds the chain and nothing else.
-fn read_chain(header: coset::Header) -> Result<Vec<Vec<u8>>, Refusal> {
+fn read_chain(unprotected: Value) -> Result<Vec<Vec<u8>>, Refusal> {
     let wrong = |what: &str| Refusal::new(reasons::NOT_COSE, format!("unprotected header: {what}"));
-    let mut rest = header.rest.clone();
-    if (coset::Header {
-        rest: Vec::new(),
-        ..header
-    }) != coset::Header::default()
-        || rest.len() > 1
-    {
-        return Err(wrong("it holds more than the chain"));
-    }
-    let items = match rest.pop() {
-        None => return Ok(Vec::new()),
-        Some((Label::Int(HEADER_CHAIN), Value::Array(items))) => items,
-        Some(_) => return Err(wrong("it holds something other than the chain")),
+    let Value::Map(mut entries) = unprotected else {
+        return Err(wrong("not a map"));
+    };
+    let items = match (entries.pop(), entries.is_empty()) {
+        (None, _) => return Ok(Vec::new()),
+        (Some((label, Value::Array(items))), true) if label == Value::from(HEADER_CHAIN) => items,
+        _ => return Err(wrong("it holds something other than the chain")),
     };
     if items.is_empty() || items.len() > CHAIN_CERTIFICATES_MAX {
         return Err(Refusal::new(

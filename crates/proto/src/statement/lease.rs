@@ -10,6 +10,7 @@ use crate::time::{Span, Timestamp};
 
 use super::chain::{Permit, UnderRoot};
 use super::envelope::{Body, Claims, ReadBody, confirm_thumbprint, read_confirmed_thumbprint};
+use super::root::Root;
 use super::{Role, Typ};
 
 const PRODUCT: i64 = -1;
@@ -111,7 +112,7 @@ impl Claims for Lease {
             issued: body.issued,
             expires,
         };
-        body.own.finish()?;
+        body.finish()?;
         Ok(lease)
     }
 
@@ -121,7 +122,7 @@ impl Claims for Lease {
 }
 
 impl UnderRoot for Lease {
-    fn check_under(&self, signer: &Permit) -> Result<(), Refusal> {
+    fn check_under(&self, signer: &Permit, _: &Root) -> Result<(), Refusal> {
         signer.check_product(&self.product)?;
         if holds(Rule::LeaseKind) && signer.role != self.kind.signer() {
             return Err(reasons::LEASE_KIND.into());

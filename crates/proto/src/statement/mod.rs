@@ -113,6 +113,14 @@ impl Typ {
     }
 }
 
+const _: () = {
+    let mut at = 0;
+    while at < Typ::ALL.len() {
+        assert!(Typ::ALL[at].bytes_max() <= Typ::BYTES_MAX);
+        at += 1;
+    }
+};
+
 impl fmt::Display for Typ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

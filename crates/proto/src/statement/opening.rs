@@ -1,12 +1,14 @@
 //! A host's present opening key: replaced every 30 days, signed by the host's signing key.
 
 use crate::cbor::MapWriter;
-use crate::reason::Refusal;
-use crate::time::Timestamp;
+use crate::limits::{OPENING_KEY_KEPT_SECONDS, OPENING_KEY_SECONDS};
+use crate::reason::{Refusal, statement as reasons};
+use crate::time::{Span, Timestamp};
 
 use super::Typ;
 use super::chain::{Permit, UnderRoot};
 use super::envelope::{Body, Claims, ReadBody};
+use super::root::Root;
 
 const OPENING_KEY: i64 = -1;
 
@@ -19,6 +21,11 @@ pub struct Opening {
     pub issued: Timestamp,
     /// Until when it opens at the latest.
     pub expires: Timestamp,
+}
+
+impl Opening {
+    /// How long a key opens at the longest: until it is replaced, and 7 days more.
+    pub const LIFE: Span = Span::from_seconds(OPENING_KEY_SECONDS + OPENING_KEY_KEPT_SECONDS);
 }
 
 impl Claims for Opening {
@@ -40,7 +47,13 @@ impl Claims for Opening {
             issued: body.issued,
             expires,
         };
-        body.own.finish()?;
+        body.finish()?;
+        if opening.expires.since(opening.issued) > Self::LIFE {
+            return Err(Refusal::new(
+                reasons::FIELD_WRONG,
+                "opening.exp is more than 37 days after iat",
+            ));
+        }
         Ok(opening)
     }
 
@@ -50,7 +63,7 @@ impl Claims for Opening {
 }
 
 impl UnderRoot for Opening {
-    fn check_under(&self, _: &Permit) -> Result<(), Refusal> {
+    fn check_under(&self, _: &Permit, _: &Root) -> Result<(), Refusal> {
         Ok(())
     }
 }

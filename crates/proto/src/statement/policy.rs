@@ -3,7 +3,7 @@
 use ciborium::value::Value;
 
 use crate::cbor::{MapReader, MapWriter};
-use crate::ids::{PoolId, ProductId, SiteId};
+use crate::ids::{PoolId, ProductId, SiteId, check_display_name};
 use crate::limits::{
     FILE_DIGESTS_MAX, ID_BYTES_MAX, INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN, NAME_BYTES_MAX,
     PRODUCTS_MAX, VM_LEASE_SECONDS_MAX,
@@ -16,6 +16,7 @@ use super::Typ;
 use super::cert::Flags;
 use super::chain::{Permit, UnderRoot};
 use super::envelope::{Body, Claims, ReadBody};
+use super::root::Root;
 
 const PRODUCT: i64 = -1;
 const KIND: i64 = -2;
@@ -256,13 +257,23 @@ impl Policy {
         }
     }
 
+    /// Every grace in which a product runs without being licensed.
+    fn graces(&self) -> [Span; 4] {
+        [
+            self.initial_grace,
+            self.tolerance_grace,
+            self.non_genuine_grace,
+            self.extended_grace,
+        ]
+    }
+
     /// Refuses values outside the bounds of the numbers page.
     pub fn check(&self) -> Result<(), Refusal> {
         let wrong = |what: &str| Err(Refusal::new(reasons::FIELD_WRONG, format!("policy.{what}")));
         let interval =
             |span: Span| (INTERVAL_SECONDS_MIN..=INTERVAL_SECONDS_MAX).contains(&span.seconds());
-        if self.name.is_empty() || self.name.len() > NAME_BYTES_MAX {
-            return wrong("name must have 1 to 128 bytes");
+        if check_display_name(&self.name).is_err() {
+            return wrong("name must have 1 to 128 bytes and no control characters");
         }
         if self.threshold == 0 {
             return wrong("threshold must be 1 or more");
@@ -279,8 +290,17 @@ impl Policy {
         if self.validity < self.renewal || self.validity > Span::from_days(3_660) {
             return wrong("validity must be at least the renewal interval and at most 3660 days");
         }
-        if self.vm_validity.seconds() > VM_LEASE_SECONDS_MAX || self.vm_renewal > self.vm_validity {
-            return wrong("vm_validity must be at most 7 days and no shorter than vm_renewal");
+        if self.vm_validity.seconds() > VM_LEASE_SECONDS_MAX
+            || self.vm_renewal > self.vm_validity
+            || !interval(self.vm_renewal)
+        {
+            return wrong(
+                "vm_validity must be at most 7 days, vm_renewal 15 minutes to vm_validity",
+            );
+        }
+        let longest = self.graces().into_iter().max().unwrap_or_default();
+        if longest.max(self.warning) > Span::from_days(3_660) {
+            return wrong("graces and warning must be at most 3660 days");
         }
         if self.hardware_percent > 100 || self.hardware_floor > 8 {
             return wrong("hardware_percent is at most 100 and hardware_floor at most 8");
@@ -383,7 +403,7 @@ impl Claims for Policy {
             confirmation_key: own.array_opt(CONFIRMATION_KEY, "confirmation_key")?,
             issued,
         };
-        body.own.finish()?;
+        body.finish()?;
         policy.check()?;
         Ok(policy)
     }
@@ -394,7 +414,7 @@ impl Claims for Policy {
 }
 
 impl UnderRoot for Policy {
-    fn check_under(&self, signer: &Permit) -> Result<(), Refusal> {
+    fn check_under(&self, signer: &Permit, _: &Root) -> Result<(), Refusal> {
         signer.check_flag(Flags::POLICIES, "policies")?;
         signer.check_product(&self.product)?;
         if let Some(site) = &self.site {
@@ -418,6 +438,15 @@ impl UnderRoot for Policy {
                 "validity {}, at most {}",
                 self.validity, bounds.validity_max
             );
+            return Err(Refusal::new(reasons::POLICY_BOUNDS, detail));
+        }
+        // A grace of a hundred years would go round the bound on validity.
+        if let Some(grace) = self
+            .graces()
+            .into_iter()
+            .find(|grace| *grace > bounds.validity_max)
+        {
+            let detail = format!("a grace of {grace}, at most {}", bounds.validity_max);
             return Err(Refusal::new(reasons::POLICY_BOUNDS, detail));
         }
         Ok(())
@@ -446,7 +475,7 @@ fn read_product(value: Value) -> Result<ProductId, Refusal> {
 fn read_digest(value: Value) -> Result<FileDigest, Refusal> {
     let mut map = MapReader::new("policy.digest", value)?;
     let digest = FileDigest {
-        name: map.text(DIGEST_NAME, "name", NAME_BYTES_MAX)?,
+        name: map.line(DIGEST_NAME, "name", NAME_BYTES_MAX)?,
         sha256: map.array(DIGEST_SHA256, "sha256")?,
     };
     map.finish()?;

@@ -148,11 +148,11 @@ impl Claims for Request {
                 .map_opt(PREVIOUS, "previous")?
                 .map(read_previous)
                 .transpose()?,
-            name: own.text(NAME, "name", NAME_BYTES_MAX)?,
+            name: own.line(NAME, "name", NAME_BYTES_MAX)?,
             nonce: own.array(NONCE, "nonce")?,
             issued: body.issued,
         };
-        body.own.finish()?;
+        body.finish()?;
         Ok(request)
     }
 

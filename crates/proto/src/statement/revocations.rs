@@ -6,14 +6,16 @@ use ciborium::value::Value;
 
 use crate::cbor::{MapReader, MapWriter};
 use crate::ids::Thumbprint;
-use crate::limits::REVOCATION_ENTRIES_MAX;
+use crate::limits::{REVOCATION_ENTRIES_MAX, REVOCATION_STEP_MAX};
 use crate::reason::{Refusal, statement as reasons};
+use crate::rules::{Rule, holds};
 use crate::time::Timestamp;
 
-use super::Typ;
 use super::cert::Flags;
 use super::chain::{Permit, UnderRoot};
 use super::envelope::{Body, Claims, ReadBody};
+use super::root::Root;
+use super::{Role, Typ};
 
 const FROM: i64 = -1;
 const NUMBER: i64 = -2;
@@ -68,7 +70,7 @@ impl Claims for Revocations {
             let mut map = MapReader::new("revocations.entry", value)?;
             let entry = Revoked {
                 key: Thumbprint(map.array(ENTRY_KEY, "key")?),
-                ends: Timestamp::from_seconds(map.uint(ENTRY_ENDS, "ends")?),
+                ends: map.time(ENTRY_ENDS, "ends")?,
             };
             map.finish()?;
             Ok(entry)
@@ -83,7 +85,7 @@ impl Claims for Revocations {
                 .collect::<Result<_, Refusal>>()?,
             issued: body.issued,
         };
-        body.own.finish()?;
+        body.finish()?;
         if revocations.number <= revocations.from {
             return Err(Refusal::new(
                 reasons::FIELD_WRONG,
@@ -99,8 +101,22 @@ impl Claims for Revocations {
 }
 
 impl UnderRoot for Revocations {
-    fn check_under(&self, signer: &Permit) -> Result<(), Refusal> {
-        signer.check_flag(Flags::REVOCATIONS, "revocations")
+    /// What a stolen issuing key must not do: revoke the root that could end it, or move the
+    /// number so far that no later delta could be accepted.
+    fn check_under(&self, signer: &Permit, root: &Root) -> Result<(), Refusal> {
+        signer.check_flag(Flags::REVOCATIONS, "revocations")?;
+        if signer.role == Role::Root || !holds(Rule::RevocationBounds) {
+            return Ok(());
+        }
+        let refuse = |what: &str| Err(Refusal::new(reasons::REVOCATION_BOUNDS, what));
+        let of_root = |entry: &Revoked| root.keys().iter().any(|key| key.thumbprint() == entry.key);
+        if self.entries.iter().any(of_root) {
+            return refuse("only the root revokes a root key");
+        }
+        if self.number - self.from > REVOCATION_STEP_MAX {
+            return refuse("the number moves too far at once");
+        }
+        Ok(())
     }
 }
 
@@ -141,8 +157,10 @@ impl RevocationSet {
         Ok(())
     }
 
-    /// Forgets entries that have ended.
-    pub fn forget_ended(&mut self, now: Timestamp) {
-        self.entries.retain(|_, ends| *ends > now);
+    /// Forgets entries that had ended by a time that is trusted: a client's floor, a host's
+    /// confirmed clock. A machine's own clock will not do: set forward once, it would make the set
+    /// forget what is revoked, and since the number never goes back, for ever.
+    pub fn forget_ended(&mut self, floor: Timestamp) {
+        self.entries.retain(|_, ends| *ends > floor);
     }
 }

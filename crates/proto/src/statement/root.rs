@@ -5,7 +5,7 @@ use ciborium::value::Value;
 
 use crate::cbor::{self, MapReader, MapWriter};
 use crate::crypto::{PublicKey, sha256};
-use crate::ids::{PublisherId, Thumbprint};
+use crate::ids::{PublisherId, Thumbprint, check_display_name};
 use crate::limits::{NAME_BYTES_MAX, ROOT_BYTES_MAX, ROOT_KEYS_MAX};
 use crate::reason::{Refusal, statement as reasons};
 
@@ -34,7 +34,7 @@ impl Root {
         if (1..keys.len()).any(|at| keys[..at].contains(&keys[at])) {
             return wrong("a root key stands twice");
         }
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        if check_display_name(&name).is_err() {
             return wrong("root.name must have 1 to 128 bytes and no control characters");
         }
         Ok(Self { name, keys })
@@ -50,7 +50,9 @@ impl Root {
         &self.keys
     }
 
-    /// The publisher id: the first 16 bytes of the first key's thumbprint.
+    /// The publisher id: the first 16 bytes of the first key's thumbprint. It is a name and no
+    /// pin: a root with the same first key and a stranger's second one has the same id. Compare
+    /// whole roots, or fingerprints.
     pub fn publisher(&self) -> PublisherId {
         let mut id = [0; 16];
         id.copy_from_slice(&self.keys[0].thumbprint().0[..16]);
@@ -95,7 +97,7 @@ impl Root {
         }
         let name = map.text(FILE_NAME, "name", NAME_BYTES_MAX)?;
         let keys = map.list(FILE_KEYS, "keys", ROOT_KEYS_MAX)?;
-        map.finish()?;
+        map.finish_exact()?;
         let keys = keys
             .into_iter()
             .map(PublicKey::from_value)
