@@ -1,0 +1,225 @@
+//! Linux: `/etc`, `/proc` and `/sys` under a system root.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use muster_proto::hardware::Component;
+use muster_proto::time::Span;
+
+use crate::Components;
+
+/// Bytes read of one file of `/proc` or `/sys` at most.
+const READ_BYTES_MAX: u64 = 65_536;
+/// Entries of one directory of `/sys` looked at at most.
+const ENTRIES_MAX: usize = 256;
+
+/// What firmware writes where a maker wrote nothing; equal on many machines, so no component.
+const FILLERS: [&str; 10] = [
+    "none",
+    "not specified",
+    "not applicable",
+    "default string",
+    "to be filled by o.e.m.",
+    "system serial number",
+    "0",
+    "00000000-0000-0000-0000-000000000000",
+    "ffffffff-ffff-ffff-ffff-ffffffffffff",
+    "unknown",
+];
+
+pub(crate) fn components(root: &Path) -> Components {
+    let dmi = |name: &str| line(root, &format!("sys/class/dmi/id/{name}"));
+    let model = [dmi("sys_vendor"), dmi("product_name")]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>();
+    let found = [
+        (Component::Installation, line(root, "etc/machine-id")),
+        (Component::SystemUuid, dmi("product_uuid")),
+        (Component::BoardSerial, dmi("board_serial")),
+        (
+            Component::Model,
+            (!model.is_empty()).then(|| model.join(" ")),
+        ),
+        (Component::Processor, processor(root)),
+        (Component::Memory, memory(root)),
+        (Component::Disk, disk(root)),
+        (Component::Network, network(root)),
+    ];
+    found
+        .into_iter()
+        .filter_map(|(kind, value)| Some((kind, value?)))
+        .collect()
+}
+
+pub(crate) fn is_virtual(root: &Path) -> bool {
+    let flags = field(root, "proc/cpuinfo", "flags").unwrap_or_default();
+    flags.split_whitespace().any(|flag| flag == "hypervisor")
+        || root.join("sys/hypervisor/type").exists()
+}
+
+pub(crate) fn host_name(root: &Path) -> Option<String> {
+    line(root, "proc/sys/kernel/hostname").or_else(|| line(root, "etc/hostname"))
+}
+
+pub(crate) fn boot_id() -> Option<String> {
+    line(Path::new("/"), "proc/sys/kernel/random/boot_id")
+}
+
+pub(crate) fn uptime() -> Option<Span> {
+    let uptime = line(Path::new("/"), "proc/uptime")?;
+    let seconds = uptime.split('.').next()?.parse().ok()?;
+    Some(Span::from_seconds(seconds))
+}
+
+fn processor(root: &Path) -> Option<String> {
+    // Arm has no model name; its implementer and part say the same.
+    field(root, "proc/cpuinfo", "model name").or_else(|| field(root, "proc/cpuinfo", "CPU part"))
+}
+
+/// Whole GiB, rounded: the kernel's own share changes from release to release.
+fn memory(root: &Path) -> Option<String> {
+    let text = field(root, "proc/meminfo", "MemTotal")?;
+    let kib: u64 = text.split_whitespace().next()?.parse().ok()?;
+    Some(format!("{} GiB", (kib + (1 << 19)) >> 20))
+}
+
+/// The serial number or world-wide name of the first disk, by name, that has one.
+fn disk(root: &Path) -> Option<String> {
+    entries(root, "sys/block").into_iter().find_map(|disk| {
+        let name = disk.file_name()?.to_str()?;
+        if ["loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd"]
+            .iter()
+            .any(|p| name.starts_with(p))
+        {
+            return None;
+        }
+        ["device/serial", "serial", "device/wwid", "wwid"]
+            .iter()
+            .find_map(|file| line(&disk, file))
+    })
+}
+
+/// The address of the first network device, by name, that has hardware and a permanent address.
+fn network(root: &Path) -> Option<String> {
+    entries(root, "sys/class/net")
+        .into_iter()
+        .find_map(|device| {
+            let physical = device.join("device").exists();
+            let permanent = line(&device, "addr_assign_type").is_none_or(|kind| kind == "0");
+            (physical && permanent).then(|| line(&device, "address"))?
+        })
+}
+
+/// A directory's entries in the order of their names.
+fn entries(root: &Path, dir: &str) -> Vec<PathBuf> {
+    let Ok(read) = fs::read_dir(root.join(dir)) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<_> = read
+        .take(ENTRIES_MAX)
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// The value of the first line `name : value`.
+fn field(root: &Path, file: &str, name: &str) -> Option<String> {
+    let text = read(&root.join(file))?;
+    let value = text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim().to_owned())
+    })?;
+    (!value.is_empty()).then_some(value)
+}
+
+/// A file's first line, unless it is empty or a maker's filler.
+fn line(root: &Path, file: &str) -> Option<String> {
+    let text = read(&root.join(file))?;
+    let value = text.lines().next()?.trim();
+    let filler = FILLERS.contains(&value.to_ascii_lowercase().as_str());
+    (!value.is_empty() && !filler).then(|| value.to_owned())
+}
+
+fn read(path: &Path) -> Option<String> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .ok()?
+        .take(READ_BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (file, text) in files {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn a_whole_machine_is_read() {
+        let root = declared(&[
+            ("etc/machine-id", "0123\n"),
+            ("sys/class/dmi/id/sys_vendor", "Maker"),
+            ("sys/class/dmi/id/product_name", "Model 5"),
+            ("sys/class/dmi/id/product_uuid", "11-22"),
+            ("sys/class/dmi/id/board_serial", "B1"),
+            (
+                "proc/cpuinfo",
+                "processor : 0\nmodel name\t: Chip 9\nflags : fpu hypervisor\n",
+            ),
+            (
+                "proc/meminfo",
+                "MemTotal:       16282348 kB\nMemFree: 1 kB\n",
+            ),
+            ("sys/block/loop0/serial", "no"),
+            ("sys/block/vda/serial", "D1"),
+            ("sys/class/net/a/address", "00:00"), // no device behind it
+            ("sys/class/net/e/address", "52:54"),
+            ("sys/class/net/e/device/vendor", "1"),
+        ]);
+        let found = components(root.path());
+        let expected = [
+            "0123",
+            "11-22",
+            "B1",
+            "Maker Model 5",
+            "Chip 9",
+            "16 GiB",
+            "D1",
+            "52:54",
+        ];
+        let expected: Components = Component::ALL
+            .into_iter()
+            .zip(expected.map(str::to_owned))
+            .collect();
+        assert_eq!(found, expected);
+        assert!(is_virtual(root.path()));
+    }
+
+    #[test]
+    fn fillers_and_missing_files_are_no_components() {
+        let root = declared(&[
+            ("sys/class/dmi/id/board_serial", "To be filled by O.E.M.\n"),
+            ("sys/class/dmi/id/product_uuid", "\n"),
+        ]);
+        assert_eq!(components(root.path()), Components::new());
+        assert!(!is_virtual(root.path()));
+    }
+
+    #[test]
+    fn this_machine_tells_its_clocks() {
+        assert!(uptime().is_some() && boot_id().is_some());
+    }
+}
