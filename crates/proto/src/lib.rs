@@ -3,6 +3,7 @@
 //! source in this crate, so every rule of licensing can be tested in microseconds and replayed.
 #![forbid(unsafe_code)]
 
+pub mod authority;
 mod cbor;
 pub mod client;
 pub mod crypto;
