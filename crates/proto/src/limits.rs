@@ -188,7 +188,7 @@ pub const SECRET_FILE_BYTES_MAX: usize = 1_024;
 /// Bytes of an authority's URL.
 pub const URL_BYTES_MAX: usize = 512;
 /// Product keys issued by one command.
-pub const KEYS_ISSUED_AT_ONCE_MAX: u32 = 10_000;
+pub const KEYS_ISSUED_AT_ONCE_MAX: u32 = 100_000;
 /// Hosts or activations that one product key may have.
 pub const KEY_LIMIT_MAX: u32 = 1_000_000;
 /// Clients one host may count by default.
@@ -221,5 +221,29 @@ pub const CONFIGURED_HOSTS_MAX: usize = 16;
 pub const HOST_BYTES_MAX: usize = 262;
 /// Hosts one ask may try, one after the other.
 pub const ASK_HOSTS_MAX: usize = 32;
-/// How long one ask may take over all its hosts, in seconds.
-pub const ASK_SECONDS_MAX: u64 = 30;
+/// How long one host may take in all before the next is asked, in seconds.
+pub const ASK_HOST_SECONDS_MAX: u64 = 30;
+
+/// Changes that may wait for a store's disk at once.
+pub const STORE_QUEUE_MAX: usize = 65_536;
+/// Changes that share one commit at most; the rest wait for the next.
+pub const STORE_BATCH_MAX: usize = 4_096;
+/// How long a store waits for another process that writes to its database, in milliseconds.
+pub const STORE_BUSY_MILLISECONDS: u64 = 5_000;
+/// Page cache of a store's writer, in KiB.
+pub const STORE_CACHE_KIB: u32 = 8_192;
+/// Page cache of each of a store's readers, in KiB.
+pub const STORE_READER_CACHE_KIB: u32 = 1_024;
+/// Readers of a store beside its one writer.
+pub const STORE_READERS: usize = 2;
+/// Pages of 4 KiB after which a store's log is moved into its database. More is smoother, and
+/// slower to start after a crash: 4,000 pages take about 50 ms to read.
+pub const STORE_WAL_PAGES: u32 = 4_000;
+/// Bytes of one value that a store keeps as it is: a setting, key, certificate or policy.
+pub const STORE_VALUE_BYTES_MAX: usize = 131_072;
+/// Bytes of what an audit entry says.
+pub const AUDIT_TEXT_BYTES_MAX: usize = 512;
+/// Rows of one page of a listing.
+pub const LIST_ROWS_MAX: usize = 1_000;
+/// Count pools and publishers of one store.
+pub const STORE_POOLS_MAX: u32 = 65_535;

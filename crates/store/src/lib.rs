@@ -1,0 +1,11 @@
+//! What muster remembers. This is the only crate that speaks SQL.
+//!
+//! - [`sqlite`]: one executor for every role's database: one writer thread with group commit, a few
+//!   readers, migrations, backup and restore;
+//! - [`kms`]: the KMS host's table of clients, its counts, settings, keys and audit log.
+//!
+//! A store loads, applies and commits; it decides nothing. Time and randomness come in as
+//! arguments.
+#![forbid(unsafe_code)]
+
+pub mod sqlite;

@@ -1,0 +1,286 @@
+//! The writing connection: waiting jobs are collected, share one transaction, and are answered when
+//! it is durable.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use muster_proto::Refusal;
+use muster_proto::limits::{STORE_BATCH_MAX, STORE_QUEUE_MAX};
+use muster_proto::reason::store as reasons;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::failure::is_beyond_trust;
+use super::{refusal_of, stopped};
+
+/// A change on its way: it runs, keeps its result, and gives it back after the commit.
+trait Job: Send {
+    /// Whether it runs in a savepoint of its own.
+    fn is_guarded(&self) -> bool;
+    /// Runs it; false when it gave an error.
+    fn run(&mut self, connection: &Connection) -> bool;
+    /// Gives back its result, or why the transaction failed.
+    fn answer(self: Box<Self>, commit: Result<(), Refusal>);
+}
+
+struct Change<T, F> {
+    guarded: bool,
+    change: Option<F>,
+    result: Option<Result<T, Refusal>>,
+    reply: oneshot::Sender<Result<T, Refusal>>,
+}
+
+impl<T, F> Job for Change<T, F>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T, Refusal> + Send,
+{
+    fn is_guarded(&self) -> bool {
+        self.guarded
+    }
+
+    fn run(&mut self, connection: &Connection) -> bool {
+        let change = self.change.take().expect("a job runs once");
+        let result = change(connection);
+        let is_good = result.is_ok();
+        self.result = Some(result);
+        is_good
+    }
+
+    fn answer(self: Box<Self>, commit: Result<(), Refusal>) {
+        let result = match (self.result, commit) {
+            // What a job itself refused is told whether or not the others were committed.
+            (Some(Err(refusal)), _) => Err(refusal),
+            (_, Err(refusal)) => Err(refusal),
+            (Some(result), Ok(())) => result,
+            (None, Ok(())) => Err(stopped()),
+        };
+        // Whoever asked may have gone away; the change stands all the same.
+        let _ = self.reply.send(result);
+    }
+}
+
+enum Command {
+    Batch(Vec<Box<dyn Job>>),
+    Close(oneshot::Sender<()>),
+}
+
+/// Jobs that wait for a collector.
+struct Waiting {
+    jobs: Vec<Box<dyn Job>>,
+    is_collected: bool,
+    is_closed: bool,
+}
+
+struct Shared {
+    waiting: Mutex<Waiting>,
+    commands: Sender<Command>,
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, commits: Arc<AtomicU64>) -> Result<Self, Refusal> {
+        let (commands, queue) = channel();
+        thread::Builder::new()
+            .name("muster-write".into())
+            .spawn(move || run(connection, &queue, &commits))
+            .map_err(|error| Refusal::new(reasons::NO_THREAD, error.to_string()))?;
+        let waiting = Mutex::new(Waiting {
+            jobs: Vec::new(),
+            is_collected: false,
+            is_closed: false,
+        });
+        Ok(Self {
+            shared: Arc::new(Shared { waiting, commands }),
+        })
+    }
+
+    pub(super) async fn submit<T, F>(&self, guarded: bool, change: F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Change {
+            guarded,
+            change: Some(change),
+            result: None,
+            reply,
+        });
+        if let Some(collector) = self.enqueue(job)? {
+            collector.collect().await;
+        }
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Adds a job; gives back a collector where nobody collects.
+    fn enqueue(&self, job: Box<dyn Job>) -> Result<Option<Collector>, Refusal> {
+        let mut waiting = self.shared.waiting();
+        if waiting.is_closed {
+            return Err(stopped());
+        }
+        if waiting.jobs.len() >= STORE_QUEUE_MAX {
+            return Err(reasons::QUEUE_FULL.into());
+        }
+        waiting.jobs.push(job);
+        if waiting.is_collected {
+            return Ok(None);
+        }
+        waiting.is_collected = true;
+        Ok(Some(Collector {
+            shared: Arc::clone(&self.shared),
+        }))
+    }
+
+    pub(super) async fn close(&self) {
+        self.shared.waiting().is_closed = true;
+        hand_over(&self.shared);
+        let (done, closed) = oneshot::channel();
+        if self.shared.commands.send(Command::Close(done)).is_ok() {
+            // An error means that the thread had ended already.
+            let _ = closed.await;
+        }
+    }
+}
+
+/// The one asker that gathers the others' jobs. Its batch is handed over when it is dropped, so
+/// that an asker that goes away leaves nobody waiting.
+struct Collector {
+    shared: Arc<Shared>,
+}
+
+impl Collector {
+    /// Yields until no new job arrives: everyone who is about to ask has then asked.
+    async fn collect(self) {
+        let mut seen = 0;
+        loop {
+            let present = self.shared.waiting().jobs.len();
+            if present == seen || present >= STORE_BATCH_MAX {
+                return;
+            }
+            seen = present;
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        hand_over(&self.shared);
+    }
+}
+
+fn hand_over(shared: &Shared) {
+    let mut waiting = shared.waiting();
+    waiting.is_collected = false;
+    let jobs = std::mem::take(&mut waiting.jobs);
+    // Sent under the lock, so that batches keep their order. An error means that the thread has
+    // ended; the jobs are dropped and their askers learn it.
+    if !jobs.is_empty() {
+        let _ = shared.commands.send(Command::Batch(jobs));
+    }
+}
+
+/// The thread: takes all batches that wait, commits them together, and answers.
+fn run(connection: Connection, queue: &Receiver<Command>, commits: &AtomicU64) {
+    while let Ok(command) = queue.recv() {
+        let mut jobs = Vec::new();
+        let mut close = None;
+        let mut next = Some(command);
+        while let Some(command) = next {
+            match command {
+                Command::Batch(batch) => jobs.extend(batch),
+                Command::Close(done) => close = Some(done),
+            }
+            let full = jobs.len() >= STORE_BATCH_MAX;
+            next = if full { None } else { queue.try_recv().ok() };
+        }
+        let is_trusted = jobs.is_empty() || commit_batch(&connection, jobs, commits);
+        if let Some(done) = close {
+            drop(connection);
+            // Whoever closes may have gone away.
+            let _ = done.send(());
+            return;
+        }
+        if !is_trusted {
+            tracing::error!("the disk failed to keep what it was told to; the store stops");
+            return;
+        }
+    }
+}
+
+/// Runs and answers one batch; false when nothing further of this connection can be trusted.
+fn commit_batch(connection: &Connection, mut jobs: Vec<Box<dyn Job>>, commits: &AtomicU64) -> bool {
+    let outcome = transact(connection, &mut jobs);
+    let is_trusted = !matches!(&outcome, Err(Fault::Sqlite(error)) if is_beyond_trust(error));
+    let told = match outcome {
+        Ok(()) => {
+            commits.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+        Err(fault) => {
+            // After some errors SQLite has rolled back by itself; then there is nothing to do.
+            if !connection.is_autocommit() {
+                let _ = connection.execute_batch("ROLLBACK");
+            }
+            Err(fault.refusal())
+        }
+    };
+    for job in jobs {
+        job.answer(told.clone());
+    }
+    is_trusted
+}
+
+enum Fault {
+    Sqlite(rusqlite::Error),
+    /// An unguarded job refused: the batch is undone.
+    Unguarded,
+}
+
+impl Fault {
+    fn refusal(&self) -> Refusal {
+        match self {
+            Self::Sqlite(error) => refusal_of(error),
+            Self::Unguarded => Refusal::new(
+                reasons::DISK_FAILED,
+                "another change of the same batch failed",
+            ),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+fn transact(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), Fault> {
+    let execute = |sql: &str| connection.prepare_cached(sql)?.execute([]);
+    execute("BEGIN IMMEDIATE")?;
+    for job in jobs {
+        if job.is_guarded() {
+            execute("SAVEPOINT job")?;
+            if !job.run(connection) {
+                execute("ROLLBACK TO job")?;
+            }
+            execute("RELEASE job")?;
+        } else if !job.run(connection) {
+            return Err(Fault::Unguarded);
+        }
+    }
+    execute("COMMIT")?;
+    Ok(())
+}
