@@ -5,7 +5,7 @@ use ciborium::value::Value;
 
 use crate::cbor::{self, MapReader, MapWriter};
 use crate::crypto::sha256;
-use crate::ids::{PublisherId, Thumbprint};
+use crate::ids::{PublisherId, StoreId, Thumbprint};
 use crate::limits::{
     BUNDLE_BYTES_MAX, CERT_BYTES_MAX, CHAIN_CERTIFICATES_MAX, HELLO_BYTES_MAX, NAME_BYTES_MAX,
     OPENING_BYTES_MAX, POLICY_BYTES_MAX, REVOCATION_DELTAS_MAX, REVOCATIONS_BYTES_MAX,
@@ -113,6 +113,7 @@ pub fn product_key_info(publisher: PublisherId, issuing_cert: Thumbprint) -> Vec
 
 const HELLO_CHAIN: i64 = 1;
 const HELLO_OPENING: i64 = 2;
+const HELLO_STORE: i64 = 3;
 
 /// A host's greeting for one publisher: its chain and its present opening key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +122,13 @@ pub struct Hello {
     pub chain: Vec<Vec<u8>>,
     /// The opening-key statement, once the certificate's own key was replaced.
     pub opening: Option<Vec<u8>>,
+    /// The host's store: it tells the client which of its tickets to show, and which pending nonce
+    /// to repeat. Nonces are kept **per store** until an answer of that store is kept: an ask that
+    /// one store took while its answer was lost, then answered by a host of another store, would
+    /// otherwise come back to the first with a fresh nonce and an old ticket, and an honest machine
+    /// would be told to make a new key. The field is a hint, not signed; so an order to make a new
+    /// key is obeyed only when the signed answer names the store that the ask was prepared for.
+    pub store: StoreId,
 }
 
 /// A greeting that has been verified to the pinned root.
@@ -140,7 +148,8 @@ impl Hello {
         let chain = self.chain.iter().cloned().map(Value::Bytes).collect();
         let map = MapWriter::new()
             .put(HELLO_CHAIN, Value::Array(chain))
-            .put_opt(HELLO_OPENING, self.opening.clone().map(Value::Bytes));
+            .put_opt(HELLO_OPENING, self.opening.clone().map(Value::Bytes))
+            .bytes(HELLO_STORE, &self.store.0);
         cbor::encode(&map.into_value())
     }
 
@@ -156,8 +165,13 @@ impl Hello {
             .take(HELLO_OPENING)
             .map(|item| bytes_of(item, OPENING_BYTES_MAX))
             .transpose()?;
+        let store = StoreId(map.array(HELLO_STORE, "store")?);
         map.finish_exact()?;
-        Ok(Self { chain, opening })
+        Ok(Self {
+            chain,
+            opening,
+            store,
+        })
     }
 
     /// Verifies the greeting to the pinned root: a KMS host's chain, not revoked, and its opening
