@@ -99,7 +99,7 @@ impl FromStr for Channel {
 }
 
 /// The number a publisher gives to a group of products that share their keys: 0 to 8,191.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProductGroup(u16);
 
 impl ProductGroup {

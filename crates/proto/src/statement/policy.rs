@@ -4,6 +4,7 @@ use ciborium::value::Value;
 
 use crate::cbor::{MapReader, MapWriter};
 use crate::ids::{PoolId, ProductId, SiteId, check_display_name};
+use crate::key::ProductGroup;
 use crate::limits::{
     FILE_DIGESTS_MAX, ID_BYTES_MAX, INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN, NAME_BYTES_MAX,
     PRODUCTS_MAX, VM_LEASE_SECONDS_MAX,
@@ -40,6 +41,7 @@ const VM_VALIDITY: i64 = -19;
 const VM_RENEWAL: i64 = -20;
 const CONFIRMATION_KEY: i64 = -21;
 const EXTENDED_GRACE: i64 = -22;
+const GROUP: i64 = -23;
 const NAME: i64 = 1;
 const WARNING: i64 = 2;
 const ADVISORY: i64 = 3;
@@ -168,6 +170,9 @@ pub struct Policy {
     pub product: ProductId,
     /// Its display name.
     pub name: String,
+    /// The group that its product keys carry; the authority allots it, and a key of another group
+    /// is another product's.
+    pub group: ProductGroup,
     /// What it runs on.
     pub kind: ProductKind,
     /// Counted machines needed before a KMS lease licenses; 1 and up.
@@ -229,6 +234,7 @@ impl Policy {
             pool: product.clone().into(),
             product,
             name: name.to_owned(),
+            group: ProductGroup::default(),
             kind,
             threshold: kind.threshold_default(),
             version: 1,
@@ -325,6 +331,7 @@ impl Claims for Policy {
         let own = MapWriter::new()
             .put(PRODUCT, self.product.as_str())
             .put(NAME, self.name.as_str())
+            .put(GROUP, self.group.get())
             .put(KIND, self.kind.name())
             .put(THRESHOLD, self.threshold)
             .put(POOL, self.pool.as_str())
@@ -365,6 +372,7 @@ impl Claims for Policy {
         let policy = Self {
             product: own.text(PRODUCT, "product", ID_BYTES_MAX)?.parse()?,
             name: own.text(NAME, "name", NAME_BYTES_MAX)?,
+            group: read_group(own)?,
             kind: read_kind(own)?,
             threshold: own.uint32(THRESHOLD, "threshold")?,
             pool: own.text(POOL, "pool", ID_BYTES_MAX)?.parse()?,
@@ -455,6 +463,14 @@ impl UnderRoot for Policy {
 
 fn span(map: &mut MapReader, key: i64, field: &str) -> Result<Span, Refusal> {
     map.uint(key, field).map(Span::from_seconds)
+}
+
+fn read_group(map: &mut MapReader) -> Result<ProductGroup, Refusal> {
+    let group = map.uint32(GROUP, "group")?;
+    u16::try_from(group)
+        .ok()
+        .and_then(|group| ProductGroup::new(group).ok())
+        .ok_or_else(|| Refusal::new(reasons::FIELD_WRONG, "policy.group does not fit 13 bits"))
 }
 
 fn read_kind(map: &mut MapReader) -> Result<ProductKind, Refusal> {
