@@ -8,6 +8,7 @@
 
 pub mod clock;
 mod linux;
+pub mod random;
 
 use std::path::{Path, PathBuf};
 

@@ -30,4 +30,10 @@ reasons! {
     DIRECTORY_BUSY = "MUSTER-CFG-0009", "Another process is using this directory",
         "a service or another command works on it at the moment",
         "wait for it to end, or use its own commands";
+    NO_RUNTIME = "MUSTER-CFG-0010", "The program could not start",
+        "the system gave it no more files or threads",
+        "raise the limits of open files and processes, then try again";
+    UNKNOWN_CODE = "MUSTER-CFG-0011", "This reason code is not known",
+        "a typing error, or the code of a newer release",
+        "muster explain without a code lists all";
 }

@@ -1,0 +1,344 @@
+//! Arguments of `muster authority`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use muster_proto::ids::{PoolId, ProductId, SiteId};
+use muster_proto::key::Channel;
+use muster_proto::time::Span;
+
+/// The directory of an authority.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AuthorityDir {
+    /// The authority's directory [default: /var/lib/muster/authority, or the user's].
+    #[arg(long, global = true, env = "MUSTER_AUTHORITY_DIR", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// The configuration file [default: /etc/muster/authority.toml].
+    #[arg(
+        long,
+        global = true,
+        env = "MUSTER_AUTHORITY_CONFIG",
+        value_name = "FILE"
+    )]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Verbs of `muster authority`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Authority {
+    /// The offline root.
+    #[command(subcommand)]
+    Root(Root),
+    /// Make an authority: a small publisher's root too, or a request for an offline root.
+    Init {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// The publisher's display name.
+        #[arg(long)]
+        publisher: String,
+        /// Where hosts reach the authority.
+        #[arg(long)]
+        url: Option<String>,
+        /// The offline root's public file; the request is then written to --out.
+        #[arg(long, value_name = "FILE", requires = "out")]
+        root: Option<PathBuf>,
+        /// The root is offline: write a request for it to sign.
+        #[arg(long, requires = "out", requires = "root")]
+        offline: bool,
+        /// Where to write the request.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Take the root's answer in.
+    Apply {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// The root's answer.
+        file: PathBuf,
+    },
+    /// Make a new issuing key; the old one's certificates stay valid.
+    Rotate {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// Where to write the request, when the root is offline.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Serve hosts over HTTP; HTTPS with certificate files.
+    Serve {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// The address to listen on [default: 127.0.0.1:8443].
+        #[arg(long, value_name = "ADDR", env = "MUSTER_AUTHORITY_LISTEN")]
+        listen: Option<SocketAddr>,
+        /// The TLS certificate chain, PEM.
+        #[arg(long, value_name = "FILE", requires = "tls_key")]
+        tls_cert: Option<PathBuf>,
+        /// The TLS private key, PEM.
+        #[arg(long, value_name = "FILE", requires = "tls_cert")]
+        tls_key: Option<PathBuf>,
+        /// Serve plain HTTP on an address other than loopback.
+        #[arg(long)]
+        insecure_http: bool,
+    },
+    /// Products and their signed policies.
+    #[command(subcommand)]
+    Product(Product),
+    /// Product keys.
+    #[command(subcommand)]
+    Key(Key),
+    /// Hosts that were certified.
+    #[command(subcommand)]
+    Host(Host),
+    /// Answer a host's request file.
+    Certify {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// The request.
+        file: PathBuf,
+        /// Where to write the answer.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Write a backup of the authority's store.
+    Backup {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// Where to write it.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Restore the store from a backup; the present one is kept aside.
+    Restore {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// The backup.
+        file: PathBuf,
+    },
+}
+
+/// Verbs of `muster authority root`, for a machine that never meets the network.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Root {
+    /// Make the root's keys: the present one and the next.
+    Init {
+        /// The publisher's display name.
+        #[arg(long, default_value = "publisher")]
+        publisher: String,
+        /// Where to write the secret file; keep it offline, with copies.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// How many keys to make.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=3))]
+        keys: u8,
+    },
+    /// Sign an authority's request.
+    Sign {
+        /// The request.
+        request: PathBuf,
+        /// The secret root file.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Where to write the answer.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Write the public root file and show its fingerprint.
+    Export {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// The secret root file; without it, the authority's pinned root is exported.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// Where to write the public root file.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// Verbs of `muster authority product`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Product {
+    /// Add a product with its policy.
+    Add {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// The product's id.
+        id: ProductId,
+        /// Its display name.
+        #[arg(long)]
+        name: String,
+        /// client (threshold 25) or server (threshold 5).
+        #[arg(long, value_parser = ["client", "server"])]
+        kind: String,
+        #[command(flatten)]
+        policy: PolicyFields,
+    },
+    /// List products.
+    List {
+        #[command(flatten)]
+        at: AuthorityDir,
+    },
+    /// Show one product and its policy.
+    Show {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// The product.
+        id: ProductId,
+    },
+    /// Change a product's policy; its version grows by one.
+    Set {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// The product.
+        id: ProductId,
+        /// A new display name.
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        policy: PolicyFields,
+    },
+    /// Write the signed policy bundle that the product ships with.
+    Policy {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// The product.
+        id: ProductId,
+        /// Where to write it [default: PRODUCT.policy].
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// Fields of a policy; what is not given keeps its value or its default.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct PolicyFields {
+    /// Machines that must be counted before one is licensed [default: 25 client, 5 server].
+    #[arg(long)]
+    pub(crate) threshold: Option<u32>,
+    /// The pool its machines are counted in [default: the product's id].
+    #[arg(long)]
+    pub(crate) pool: Option<PoolId>,
+    /// How long a machine counts after it last asked [default: 30d].
+    #[arg(long)]
+    pub(crate) window: Option<Span>,
+    /// How long a lease licenses [default: 180d].
+    #[arg(long)]
+    pub(crate) validity: Option<Span>,
+    /// When a licensed machine renews, 15m to 30d [default: 7d].
+    #[arg(long)]
+    pub(crate) renewal: Option<Span>,
+    /// When a machine that is not licensed asks again, 15m to 30d [default: 2h].
+    #[arg(long)]
+    pub(crate) retry: Option<Span>,
+    /// Grace after installation [default: 0s].
+    #[arg(long)]
+    pub(crate) initial_grace: Option<Span>,
+    /// Grace after a lease ran out or the hardware changed [default: 30d].
+    #[arg(long)]
+    pub(crate) tolerance_grace: Option<Span>,
+    /// Grace after a revocation [default: 30d].
+    #[arg(long)]
+    pub(crate) non_genuine_grace: Option<Span>,
+    /// Grace that `client rearm` gives [default: 0s, none].
+    #[arg(long)]
+    pub(crate) extended_grace: Option<Span>,
+    /// Warn this long before a licence ends [default: 30d].
+    #[arg(long)]
+    pub(crate) warning: Option<Span>,
+    /// Allowed methods, separated by commas [default: all].
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) methods: Option<Vec<String>>,
+    /// Only leases of this site satisfy the policy.
+    #[arg(long)]
+    pub(crate) site: Option<SiteId>,
+    /// Products of which one must be licensed too, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) requires_base: Option<Vec<ProductId>>,
+    /// Share of readable components that must match, in percent [default: 50].
+    #[arg(long)]
+    pub(crate) hardware_percent: Option<u32>,
+    /// Components that must be readable at least [default: 1].
+    #[arg(long)]
+    pub(crate) hardware_floor: Option<u32>,
+    /// Refuse hardware declared with --sysroot.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) refuse_declared: Option<bool>,
+    /// Count identities in a user's own directory.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) count_users: Option<bool>,
+    /// Only tell, never restrict.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) advisory: Option<bool>,
+}
+
+/// Verbs of `muster authority key`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Issue product keys; they are shown once, here.
+    Issue {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// The product.
+        #[arg(long)]
+        product: ProductId,
+        /// generic, kms-host, mak, vm-host, vm-guest, retail or oem.
+        #[arg(long)]
+        channel: Channel,
+        /// How many keys.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        count: u32,
+        /// Activations of each host, or of the key [default: 10 for a host key].
+        #[arg(long)]
+        activations: Option<u32>,
+        /// Hosts that a host key activates [default: 6].
+        #[arg(long)]
+        hosts: Option<u32>,
+        /// The site or customer the key is for.
+        #[arg(long)]
+        site: Option<SiteId>,
+    },
+    /// List keys by their last five symbols.
+    List {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// Only this product's.
+        #[arg(long)]
+        product: Option<ProductId>,
+    },
+    /// Show one key's limits and use.
+    Show {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// The last five symbols, or the serial number.
+        key: Option<String>,
+        /// Show the whole key of this serial number.
+        #[arg(long, value_name = "SERIAL")]
+        reveal: Option<String>,
+    },
+    /// Revoke a key: nothing more is granted under it.
+    Revoke {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// The last five symbols, or the serial number.
+        key: String,
+    },
+}
+
+/// Verbs of `muster authority host`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Host {
+    /// List certified hosts.
+    List {
+        #[command(flatten)]
+        at: AuthorityDir,
+    },
+    /// Revoke a host and free its place.
+    Revoke {
+        #[command(flatten)]
+        at: AuthorityDir,
+        /// The host's id, as `host list` shows it.
+        host: String,
+    },
+}

@@ -1,0 +1,144 @@
+//! Arguments of `muster client`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use muster_proto::ids::ProductId;
+
+/// The directory of a client, and what it reads of the machine.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ClientDir {
+    /// The client's directory [default: /var/lib/muster/client, or the user's].
+    #[arg(long, global = true, env = "MUSTER_CLIENT_DIR", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// The configuration file [default: /etc/muster/client.toml].
+    #[arg(long, global = true, env = "MUSTER_CLIENT_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Read /etc/machine-id, /sys and /proc under this directory: images, containers, tests.
+    #[arg(long, global = true, env = "MUSTER_SYSROOT", value_name = "DIR")]
+    pub(crate) sysroot: Option<PathBuf>,
+    /// The DNS server to ask instead of the system's.
+    #[arg(
+        long,
+        global = true,
+        env = "MUSTER_DNS_SERVER",
+        value_name = "ADDR[:PORT]"
+    )]
+    pub(crate) dns_server: Option<String>,
+}
+
+/// Verbs of `muster client`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Client {
+    /// Install a product key with its product's policy.
+    InstallKey {
+        #[command(flatten)]
+        at: ClientDir,
+        /// The product key; - reads standard input, @FILE a file.
+        key: String,
+        /// The product's policy bundle.
+        #[arg(long, value_name = "FILE")]
+        policy: PathBuf,
+        /// Insist on this root: its file or its fingerprint.
+        #[arg(long, value_name = "FILE|FINGERPRINT")]
+        root: Option<String>,
+    },
+    /// Activate now. Exit code 0: licensed, 1: not, with the reason.
+    Activate {
+        #[command(flatten)]
+        at: ClientDir,
+        /// Only this product.
+        #[arg(long)]
+        product: Option<ProductId>,
+    },
+    /// Show state, method, until when, why, and what happens next and when.
+    Status {
+        #[command(flatten)]
+        at: ClientDir,
+        /// Only this product.
+        #[arg(long)]
+        product: Option<ProductId>,
+        /// Show everything known.
+        #[arg(long)]
+        long: bool,
+        /// Exit code 1 unless licensed.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Always ask this KMS host.
+    SetHost {
+        #[command(flatten)]
+        at: ClientDir,
+        /// HOST or HOST:PORT; the port is 1688 by default.
+        host: String,
+        /// Only for this product.
+        #[arg(long)]
+        product: Option<ProductId>,
+    },
+    /// Find hosts by DNS again.
+    ClearHost {
+        #[command(flatten)]
+        at: ClientDir,
+        /// Only for this product.
+        #[arg(long)]
+        product: Option<ProductId>,
+    },
+    /// Look for KMS hosts in this DNS domain first.
+    SetDomain {
+        #[command(flatten)]
+        at: ClientDir,
+        /// The domain; `-` clears it.
+        domain: String,
+    },
+    /// Allow one method of activation alone.
+    SetMethod {
+        #[command(flatten)]
+        at: ClientDir,
+        /// all, directory, kms or vm.
+        #[arg(value_parser = ["all", "directory", "kms", "vm"])]
+        method: String,
+    },
+    /// Write the leases and what they stand on, for an independent verifier.
+    Export {
+        #[command(flatten)]
+        at: ClientDir,
+        /// A directory to write into; it is made where it is missing.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Replace the installed key of a product.
+    ChangeKey {
+        #[command(flatten)]
+        at: ClientDir,
+        /// The new product key; - reads standard input, @FILE a file.
+        key: String,
+        /// The product's policy bundle, where it changes too.
+        #[arg(long, value_name = "FILE")]
+        policy: Option<PathBuf>,
+    },
+    /// Remove a product's key and leases.
+    RemoveKey {
+        #[command(flatten)]
+        at: ClientDir,
+        /// The product.
+        product: ProductId,
+    },
+    /// Start the grace that the policy allows for images once more.
+    Rearm {
+        #[command(flatten)]
+        at: ClientDir,
+        /// Only this product.
+        #[arg(long)]
+        product: Option<ProductId>,
+    },
+    /// Forget keys, tickets and leases: for an image before it is copied.
+    ResetIdentity {
+        #[command(flatten)]
+        at: ClientDir,
+    },
+    /// Renew everything on this machine in the background.
+    Serve {
+        #[command(flatten)]
+        at: ClientDir,
+    },
+}

@@ -1,0 +1,73 @@
+//! Files and streams named on the command line: read within a limit, written whole or not at all.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use muster_proto::Refusal;
+use muster_proto::limits::KEY_TEXT_BYTES_MAX;
+use muster_proto::reason::config as reasons;
+use zeroize::Zeroizing;
+
+/// Reads a whole file of at most `max` bytes.
+pub(crate) fn read(path: &Path, max: usize) -> Result<Vec<u8>, Refusal> {
+    let unreadable = |error: std::io::Error| {
+        Refusal::new(
+            reasons::FILE_UNREADABLE,
+            format!("{}: {error}", path.display()),
+        )
+    };
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(max as u64 + 1).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
+    if bytes.len() > max {
+        let detail = format!("{}: at most {max} bytes are allowed", path.display());
+        return Err(Refusal::new(reasons::FILE_TOO_LARGE, detail));
+    }
+    Ok(bytes)
+}
+
+/// Writes a whole file: beside it first, then renamed over it, so that no half of it is ever seen.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
+    let unwritable = |error: std::io::Error| {
+        Refusal::new(
+            reasons::FILE_UNWRITABLE,
+            format!("{}: {error}", path.display()),
+        )
+    };
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".new-{}", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let written = fs::File::create(&beside)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&beside, path));
+    written.map_err(|error| {
+        // What is left of a failed write helps nobody; its own failure changes nothing.
+        let _ = fs::remove_file(&beside);
+        unwritable(error)
+    })
+}
+
+/// Reads a `KEY` argument: the key itself, `-` for standard input, or `@FILE`.
+pub(crate) fn key_argument(argument: &str) -> Result<Zeroizing<String>, Refusal> {
+    let bytes = if argument == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .take(KEY_TEXT_BYTES_MAX as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Refusal::new(reasons::FILE_UNREADABLE, format!("stdin: {error}")))?;
+        Zeroizing::new(bytes)
+    } else if let Some(path) = argument.strip_prefix('@') {
+        Zeroizing::new(read(Path::new(path), KEY_TEXT_BYTES_MAX)?)
+    } else {
+        return Ok(Zeroizing::new(argument.to_owned()));
+    };
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Zeroizing::new(text.trim().to_owned())),
+        Err(_) => Err(Refusal::new(
+            reasons::FILE_UNREADABLE,
+            "the product key is not text",
+        )),
+    }
+}
