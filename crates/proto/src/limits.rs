@@ -211,8 +211,6 @@ pub const IDENTITY_BYTES_MAX: usize = 262_144;
 pub const CLIENT_PUBLISHERS_MAX: usize = 64;
 /// Hosts of one publisher whose newest certificate a client remembers.
 pub const CLIENT_HOSTS_MAX: usize = 16;
-/// Host keys and addresses a client remembers beside one ticket.
-pub const TICKET_PLACES_MAX: usize = 8;
 /// Revocation deltas of one publisher a client keeps; past that it fetches from the first.
 pub const CLIENT_REVOCATION_DELTAS_MAX: usize = 32;
 /// Hosts an administrator may configure for one product, one publisher, or all.

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use muster_proto::limits::{HTTP_BACKLOG_MAX, HTTP_UNACKNOWLEDGED_SECONDS};
+use muster_proto::limits::{
+    HTTP_BACKLOG_MAX, HTTP_UNACKNOWLEDGED_SECONDS, TLS_FILES_CHECK_SECONDS,
+};
 use muster_proto::reason::dns as reason;
 use muster_proto::{Reason, Refusal};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -42,14 +44,27 @@ impl Listener {
     }
 
     /// Speaks TLS 1.2 and 1.3 with this certificate chain (PEM, leaf first) and key (PEM; the file
-    /// must not be open to every user of the machine).
+    /// must not be open to every user of the machine). Renewed files are used within a minute.
     ///
     /// # Errors
     /// `NET_TLS_FILE_UNREADABLE`, `NET_TLS_FILE_MALFORMED`, `NET_TLS_KEY_EXPOSED`,
     /// `NET_TLS_KEY_MISMATCH`.
     pub fn with_tls(self, cert_pem: &Path, key_pem: &Path) -> Result<Self, Refusal> {
+        self.with_tls_rechecked(
+            cert_pem,
+            key_pem,
+            Duration::from_secs(TLS_FILES_CHECK_SECONDS),
+        )
+    }
+
+    pub(super) fn with_tls_rechecked(
+        self,
+        cert_pem: &Path,
+        key_pem: &Path,
+        recheck: Duration,
+    ) -> Result<Self, Refusal> {
         Ok(Self {
-            tls: Some(tls::server_config(cert_pem, key_pem)?),
+            tls: Some(tls::server_config(cert_pem, key_pem, recheck)?),
             ..self
         })
     }

@@ -4,8 +4,9 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use muster_proto::limits::TLS_FILE_BYTES_MAX;
 use muster_proto::reason::dns as reason;
@@ -15,40 +16,102 @@ use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme,
 };
 use rustls_platform_verifier::Verifier;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// The server's configuration from two PEM files.
-pub(super) fn server_config(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, Refusal> {
-    let chain = certificates(cert)?;
-    let private = private_key(key)?;
+/// The server's configuration from two PEM files, which are looked at again every `recheck`: a
+/// certificate that was renewed is shown without a restart.
+pub(super) fn server_config(
+    cert: &Path,
+    key: &Path,
+    recheck: Duration,
+) -> Result<Arc<ServerConfig>, Refusal> {
+    let identity = Identity {
+        cert: cert.to_owned(),
+        key: key.to_owned(),
+        recheck,
+        shown: Mutex::new(Shown::load(cert, key)?),
+    };
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .and_then(|builder| {
-            builder
-                .with_no_client_auth()
-                .with_single_cert(chain, private)
-        })
-        .map_err(|error| {
-            let reason = match error {
-                Error::InconsistentKeys(_) => reason::NET_TLS_KEY_MISMATCH,
-                _ => reason::NET_TLS_FILE_MALFORMED,
-            };
-            Refusal::new(
-                reason,
-                format!("{}, {}: {error}", cert.display(), key.display()),
-            )
-        })?;
+        .map_err(|error| Refusal::new(reason::NET_TLS_FAILED, error.to_string()))?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(identity));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// The server's certificate and key, and where they come from.
+#[derive(Debug)]
+struct Identity {
+    cert: PathBuf,
+    key: PathBuf,
+    recheck: Duration,
+    shown: Mutex<Shown>,
+}
+
+#[derive(Debug)]
+struct Shown {
+    pair: Arc<CertifiedKey>,
+    stamps: [Option<SystemTime>; 2],
+    checked_at: Instant,
+}
+
+impl Shown {
+    fn load(cert: &Path, key: &Path) -> Result<Self, Refusal> {
+        let stamps = stamps(cert, key);
+        let pair = CertifiedKey::from_der(certificates(cert)?, private_key(key)?, &provider())
+            .map_err(|error| {
+                let reason = match error {
+                    Error::InconsistentKeys(_) => reason::NET_TLS_KEY_MISMATCH,
+                    _ => reason::NET_TLS_FILE_MALFORMED,
+                };
+                Refusal::new(
+                    reason,
+                    format!("{}, {}: {error}", cert.display(), key.display()),
+                )
+            })?;
+        Ok(Self {
+            pair: Arc::new(pair),
+            stamps,
+            checked_at: Instant::now(),
+        })
+    }
+}
+
+impl ResolvesServerCert for Identity {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.checked_at.elapsed() >= self.recheck {
+            shown.checked_at = Instant::now();
+            if shown.stamps != stamps(&self.cert, &self.key) {
+                // One file may be new and the other not yet: the old pair stays until both fit.
+                match Shown::load(&self.cert, &self.key) {
+                    Ok(new) => *shown = new,
+                    Err(refusal) => tracing::warn!(%refusal, "the old TLS certificate stays"),
+                }
+            }
+        }
+        Some(Arc::clone(&shown.pair))
+    }
+}
+
+fn stamps(cert: &Path, key: &Path) -> [Option<SystemTime>; 2] {
+    [cert, key].map(|path| {
+        path.metadata()
+            .and_then(|metadata| metadata.modified())
+            .ok()
+    })
 }
 
 /// The client's configuration: the system's roots and those of `ca_file`.

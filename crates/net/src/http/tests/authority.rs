@@ -154,6 +154,41 @@ async fn a_self_signed_certificate_is_trusted_where_it_is_named() {
     }
 }
 
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_without_a_restart() {
+    let (pki, next) = (Pki::new(), Pki::new());
+    let (cert, key) = pki.leaf("localhost", 2999);
+    let listener = Listener::bind(&[local()]).unwrap();
+    let listener = listener
+        .with_tls_rechecked(&cert, &key, Duration::ZERO)
+        .unwrap();
+    let server = Running::start(listener, short(), echo);
+    let url = format!("https://localhost:{}", server.addr.port());
+    assert!(met(&url, &pki.options()).await.is_ok());
+
+    let (new_cert, new_key) = next.leaf("localhost", 2999);
+    replace(&new_cert, &cert);
+    assert!(
+        met(&url, &pki.options()).await.is_ok(),
+        "half a pair was taken"
+    );
+    replace(&new_key, &key);
+    assert!(met(&url, &next.options()).await.is_ok());
+    assert_eq!(
+        met(&url, &pki.options()).await,
+        Err(reason::NET_TLS_UNTRUSTED)
+    );
+    server.stop().await;
+}
+
+/// Renames, as a renewal does, and makes sure that the time stamp is another one.
+fn replace(new: &Path, old: &Path) {
+    let before = old.metadata().unwrap().modified().unwrap();
+    std::fs::rename(new, old).unwrap();
+    let file = std::fs::File::options().append(true).open(old).unwrap();
+    file.set_modified(before + Duration::from_secs(1)).unwrap();
+}
+
 #[test]
 fn tls_files_are_checked_before_anything_is_served() {
     let pki = Pki::new();
