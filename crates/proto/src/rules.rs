@@ -1,5 +1,6 @@
-//! The narrowing rules by name, so that a test can switch one off and must then see a forged chain
-//! accepted. Without the feature `break-rules`, which only tests enable, every rule always holds.
+//! The narrowing and ticket rules by name, so that a test can switch one off and must then see a
+//! forged chain accepted or a promise broken. Without the feature `break-rules`, which only tests
+//! enable, every rule always holds.
 
 /// A rule of verification that can be broken on purpose in tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +35,35 @@ pub enum Rule {
     PolicyBounds,
     /// An issuing key revokes no root key and moves the revocation number by small steps only.
     RevocationBounds,
+    /// A host answers the same nonce again with the same ticket.
+    RepeatedNonce,
+    /// A host accepts a true ticket of a later generation than its own record.
+    LaterTicket,
+    /// A host believes only tickets that its store gave out.
+    TrueTicket,
+    /// A host orders a new key where two machines share one identity.
+    SharedIdentity,
+    /// A predecessor stays in the count when it has asked again since the order.
+    FreshOrder,
+    /// A predecessor leaves the count when its successor first asks.
+    PredecessorLeaves,
+    /// Only orders of the own store move a predecessor out of the count.
+    TrueOrder,
 }
 
 impl Rule {
-    /// Every rule.
+    /// Every rule of a host's tickets.
+    pub const TICKETS: [Rule; 7] = [
+        Rule::RepeatedNonce,
+        Rule::LaterTicket,
+        Rule::TrueTicket,
+        Rule::SharedIdentity,
+        Rule::FreshOrder,
+        Rule::PredecessorLeaves,
+        Rule::TrueOrder,
+    ];
+
+    /// Every rule of verification.
     pub const ALL: [Rule; 15] = [
         Rule::Signature,
         Rule::SignerTable,

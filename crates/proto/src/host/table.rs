@@ -2,14 +2,14 @@
 
 use crate::client::LicenceState;
 use crate::ids::{ClientId, PublisherId, StoreId};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// A pool's number in one store: given out once for each (publisher, pool) and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PoolNumber(pub u32);
 
 /// One pool in which a client is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Seat {
     /// The pool.
     pub pool: PoolNumber,
@@ -22,7 +22,7 @@ pub struct Seat {
 /// What a store keeps of one client of one publisher.
 ///
 /// *Warning:* this type is used in stored state; see `vectors/store/` before changing it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClientRow {
     /// The generation of its newest ticket.
     pub generation: u32,
@@ -34,7 +34,8 @@ pub struct ClientRow {
     pub last_seen: Timestamp,
     /// The licence state it reported last (of its products, the worst).
     pub state: LicenceState,
-    /// The pools it is counted in; empty when it was superseded and has not asked since.
+    /// The pools it is counted in, each once, also those whose window has passed; empty when it was
+    /// superseded and has not asked since.
     pub seats: Vec<Seat>,
 }
 
@@ -62,7 +63,9 @@ pub struct Change {
     pub audit: Option<AuditEvent>,
 }
 
-/// Events of a client's life that are audited; a renewal is none.
+/// Events of a client's life that are audited; a renewal is none. An order to make a new key is none
+/// either, as whoever holds an old ticket could fill the audit log with them: it is logged, and what
+/// is audited is that it was obeyed. The store adds the end of a client when it removes the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditEvent {
     /// A client was seen for the first time.
@@ -72,8 +75,6 @@ pub enum AuditEvent {
         /// The predecessor.
         predecessor: ClientId,
     },
-    /// Two machines share an identity: one was ordered to make a new key.
-    OrderedNewKey,
 }
 
 /// Whose table it is: tickets are bound to the store and to its secret key.
@@ -85,10 +86,46 @@ pub struct StoreIdentity {
     pub key: zeroize::Zeroizing<[u8; 32]>,
 }
 
+impl ClientRow {
+    /// Whether it counts in any pool at an hour.
+    pub fn counts_at(&self, hour: u32) -> bool {
+        self.seats.iter().any(|seat| seat.counts_at(hour))
+    }
+
+    /// Whether it counts in one pool at an hour.
+    pub fn counts_in(&self, pool: PoolNumber, hour: u32) -> bool {
+        self.seats
+            .iter()
+            .any(|seat| seat.pool == pool && seat.counts_at(hour))
+    }
+
+    /// The hour from which it counts in no pool any more; 0 when it counts in none.
+    pub fn until_hour(&self) -> u32 {
+        self.seats
+            .iter()
+            .map(|seat| seat.until_hour)
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+impl Seat {
+    /// Whether it counts at an hour.
+    pub const fn counts_at(&self, hour: u32) -> bool {
+        self.until_hour > hour
+    }
+}
+
 impl std::fmt::Debug for StoreIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "StoreIdentity({})", self.id)
     }
+}
+
+/// Until which hour a client counts that asks now: the hour in which its window passes is counted to
+/// its end, so that nobody leaves the count before the window has passed.
+pub fn seat_until(now: Timestamp, window: Span) -> u32 {
+    hour_of(now + window) + 1
 }
 
 /// The hour number of a time.

@@ -1,5 +1,74 @@
-//! Reasons of the KMS host (`MUSTER-KMS-…`).
+//! Reasons of the KMS host (`MUSTER-KMS-…`): what is decided about an ask (from 0001), products
+//! that are not served (from 0020), and the host itself (from 0040).
 
 use super::reasons;
 
-reasons! {}
+reasons! {
+    FIRST_CONTACT = "MUSTER-KMS-0001", "The machine was counted for the first time",
+        "this host's store did not know it",
+        "nothing: it is counted until its window has passed";
+    RENEWED = "MUSTER-KMS-0002", "The machine was counted again",
+        "it asked as it should, with its newest ticket",
+        "nothing";
+    REPEATED = "MUSTER-KMS-0003", "The same ask was answered again",
+        "the answer was lost on its way, or the ask arrived twice",
+        "nothing: nothing was counted twice";
+    CONTINUED = "MUSTER-KMS-0004", "The machine was counted again with a ticket newer than the host's own record",
+        "the host's store was restored from a backup",
+        "nothing: the record goes on from the ticket";
+    COUNTED_AGAIN = "MUSTER-KMS-0005", "The machine was counted again after it had left the count",
+        "it had not asked within its window, or another machine had succeeded it",
+        "nothing";
+    NEW_KEY = "MUSTER-KMS-0006", "Two machines share one identity, and this one was told to make a new key",
+        "a machine or its client directory was copied, or set back to an old snapshot",
+        "nothing: it asks again under a key of its own, and its licence stays in force meanwhile";
+    SUCCEEDED = "MUSTER-KMS-0007", "The machine was counted under its new key, and the old key left the count",
+        "it obeyed the order to make a new key",
+        "nothing: the old key counts again if a machine still asks with it";
+    SUCCEEDED_BESIDE = "MUSTER-KMS-0008", "The machine was counted under its new key beside the old one",
+        "it obeyed the order to make a new key, and another machine goes on with the old one",
+        "nothing: these are two machines";
+    ORDER_NOT_OURS = "MUSTER-KMS-0009", "The machine was counted as a new one; the order it shows is not of this host's store",
+        "another host told it to make a new key, or the order is false",
+        "nothing: the old key leaves the count when its window has passed";
+    BUSY = "MUSTER-KMS-0010", "Too many new machines came from one network address",
+        "a large installation at one site, or somebody invents machines",
+        "nothing: the machine asks again after the retry interval; `muster kms set` raises the limit";
+    BUDGET_SPENT = "MUSTER-KMS-0011", "The host counts as many machines as it is certified for",
+        "more machines are in use than the client budget of the host's certificate",
+        "ask the publisher for a larger client budget; machines already counted are not affected";
+    NOTHING_SERVED = "MUSTER-KMS-0012", "None of the products asked for is served by this host",
+        "each of them was refused with a reason of its own",
+        "look at the products' own reasons";
+    CLOCK_JUMPED = "MUSTER-KMS-0013", "The host's clock has jumped, and the host signs nothing until it is confirmed",
+        "the clock was set by more than a day against the time since the system's start",
+        "correct the clock, or confirm that it is right: muster kms confirm-clock";
+    INTERVAL_WRONG = "MUSTER-KMS-0014", "An interval is outside its bounds",
+        "renewal and retry must be 15 minutes to 30 days",
+        "choose an interval within the bounds";
+
+    PRODUCT_NOT_CERTIFIED = "MUSTER-KMS-0020", "The host is not certified for this product",
+        "no host product key for it was installed on this host",
+        "install one: muster kms install-key";
+    PRODUCT_UNKNOWN = "MUSTER-KMS-0021", "The host holds no policy of this product",
+        "the product is newer than what the authority told this host",
+        "renew the host, so that it fetches the policy: muster kms renew";
+    OTHER_SITE = "MUSTER-KMS-0022", "The product's policy is for another site",
+        "the policy names one customer or site, and the host belongs to another",
+        "use the host of that site, or the policy of this one";
+    METHOD_NOT_ALLOWED = "MUSTER-KMS-0023", "The product's policy does not allow activation by a KMS host",
+        "the publisher allows other methods only",
+        "activate the product by a method that its policy allows";
+    USER_NOT_COUNTED = "MUSTER-KMS-0024", "Identities in a user's own directory are not counted for this product",
+        "the client service does not run on the machine, so a user's program asked for itself",
+        "install the client service on the machine: muster client serve";
+    DECLARED_REFUSED = "MUSTER-KMS-0025", "The product's policy refuses hardware that was only declared",
+        "the client was told to read its hardware under another root directory",
+        "let the machine read its own hardware: leave --sysroot out";
+    BASE_MISSING = "MUSTER-KMS-0026", "The machine lacks the licence that this product builds on",
+        "the policy demands a qualifying product, and none is licensed on the machine",
+        "license one of the qualifying products first";
+    POOLS_TOO_MANY = "MUSTER-KMS-0027", "The machine asks in more count pools than one machine may",
+        "very many products of one publisher are installed on it",
+        "use a second host or leave out products that are not in use";
+}
