@@ -2,10 +2,12 @@
 //!
 //! - [`sqlite`]: one executor for every role's database: one writer thread with group commit, a few
 //!   readers, migrations, backup and restore;
+//! - [`authority`]: products, product keys, places, certificates and revocations of an authority;
 //! - [`kms`]: the KMS host's table of clients, its counts, settings, keys and audit log.
 //!
 //! A store loads, applies and commits; it decides nothing. Time and randomness come in as
 //! arguments.
 #![forbid(unsafe_code)]
 
+pub mod authority;
 pub mod sqlite;

@@ -1,0 +1,42 @@
+//! What an authority remembers: products and their policies, product keys, places, certificates,
+//! revocations, settings and the audit log.
+//!
+//! A change is a function over [`Tables`] that is run in one transaction: everything it wrote is
+//! durable when its result comes back, or nothing is. It may be run again from the start, as a
+//! database with optimistic transactions demands, so it has no effect but on its tables. The same
+//! changes ([`ops`]) and one contract suite serve every backend.
+
+mod memory;
+pub mod ops;
+mod rows;
+mod sqlite;
+mod tables;
+mod views;
+
+use std::future::Future;
+
+use muster_proto::Refusal;
+
+pub use memory::MemoryAuthority;
+pub use sqlite::{SCHEMA, SqliteAuthority};
+pub use tables::{AuditEntry, CertStatement, IssuingRow, ProductRow, Tables};
+pub use views::{HostReport, KeyReport, host_report, host_reports, key_report};
+
+/// A store of an authority.
+pub trait AuthorityStore: Send + Sync + 'static {
+    /// Runs a change in one transaction; its result comes back when it is durable. An error undoes
+    /// what it wrote.
+    fn change<T, F>(&self, change: F) -> impl Future<Output = Result<T, Refusal>> + Send
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Tables) -> Result<T, Refusal> + Send + 'static;
+
+    /// Runs a read in one snapshot. What it writes is lost.
+    fn view<T, F>(&self, view: F) -> impl Future<Output = Result<T, Refusal>> + Send
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Tables) -> Result<T, Refusal> + Send + 'static;
+}
+
+#[cfg(test)]
+mod tests;
