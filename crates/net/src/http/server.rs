@@ -35,11 +35,10 @@ use muster_proto::limits::{
 use muster_proto::reason::dns as reason;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::guard::{Admitted, Fault, Faults, Sources};
+use super::guard::{Fault, Faults, Sources};
 use super::listener::Listener;
 
 /// The limits of one listener; the default stands in `muster_proto::limits`.
@@ -169,26 +168,38 @@ where
         .map(TcpListener::from_std)
         .collect::<io::Result<Vec<_>>>()
         .map_err(|error| Refusal::new(reason::NET_LISTEN_FAILED, error.to_string()))?;
-    let (stop, stopped) = watch::channel(());
     let server = Arc::new(Server {
         tls: listener.tls.map(TlsAcceptor::from),
         http: builder(&limits),
         faults: Faults::new(),
         limits,
         handler,
-        stopped,
     });
-    let mut tasks = JoinSet::new();
-    let connections = accept_until(&sockets, &server, &mut tasks, shutdown).await;
+    // Every connection holds a receiver, so the sender also knows how many there are.
+    let phase = watch::Sender::new(Phase::Serving);
+    let connections = accept_until(&sockets, &server, &phase, shutdown).await;
     drop(sockets);
-    // Receivers see the sender go.
-    drop(stop);
-    let cut = finish(&mut tasks, &server).await;
+    let cut = finish(&phase, server.limits.stop_timeout).await;
     Ok(ServerReport {
         connections,
         faults: server.faults.finish(),
         cut,
     })
+}
+
+/// What connections are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+enum Phase {
+    Serving,
+    /// Answer the request under way, take no other.
+    Stopping,
+    /// End now.
+    Cut,
+}
+
+/// Waits for this phase or a later one; a sender that is gone can only have reached the last.
+async fn reach(phase: &mut watch::Receiver<Phase>, least: Phase) {
+    let _ = phase.wait_for(|phase| *phase >= least).await;
 }
 
 struct Server<H> {
@@ -197,7 +208,6 @@ struct Server<H> {
     faults: Arc<Faults>,
     limits: ServerLimits,
     handler: H,
-    stopped: watch::Receiver<()>,
 }
 
 fn builder(limits: &ServerLimits) -> http1::Builder {
@@ -211,7 +221,7 @@ fn builder(limits: &ServerLimits) -> http1::Builder {
 async fn accept_until<H, F>(
     sockets: &[TcpListener],
     server: &Arc<Server<H>>,
-    tasks: &mut JoinSet<()>,
+    phase: &watch::Sender<Phase>,
     shutdown: impl Future<Output = ()>,
 ) -> u64
 where
@@ -225,10 +235,6 @@ where
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => return connections,
-            Some(done) = tasks.join_next(), if !tasks.is_empty() => {
-                count_panic(done, server);
-                continue;
-            }
             accepted = accept(sockets, &places) => accepted,
         };
         let (stream, peer, place) = match accepted {
@@ -245,8 +251,11 @@ where
         connections += 1;
         match sources.admit(peer.ip()) {
             Some(admitted) => {
-                let server = Arc::clone(server);
-                tasks.spawn(async move { server.connection(stream, peer, place, admitted).await });
+                let (server, phase) = (Arc::clone(server), phase.subscribe());
+                tokio::spawn(async move {
+                    let _held = (place, admitted, CountPanic(Arc::clone(&server.faults)));
+                    server.connection(stream, peer, phase).await;
+                });
             }
             None => server.faults.count(Fault::SourceFull),
         }
@@ -284,24 +293,26 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-fn count_panic<H>(done: Result<(), tokio::task::JoinError>, server: &Server<H>) {
-    if done.is_err_and(|error| error.is_panic()) {
-        server.faults.count(Fault::Internal);
+/// Counts a fault when the task that holds it panics, as a handler may.
+struct CountPanic(Arc<Faults>);
+
+impl Drop for CountPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.count(Fault::Internal);
+        }
     }
 }
 
 /// Waits for connections to end; returns how many had to be cut.
-async fn finish<H>(tasks: &mut JoinSet<()>, server: &Server<H>) -> u64 {
-    let all_ended = async {
-        while let Some(done) = tasks.join_next().await {
-            count_panic(done, server);
-        }
-    };
-    if timeout(server.limits.stop_timeout, all_ended).await.is_ok() {
+async fn finish(phase: &watch::Sender<Phase>, stop_timeout: Duration) -> u64 {
+    phase.send_replace(Phase::Stopping);
+    if timeout(stop_timeout, phase.closed()).await.is_ok() {
         return 0;
     }
-    let cut = tasks.len() as u64;
-    tasks.shutdown().await;
+    let cut = phase.receiver_count() as u64;
+    phase.send_replace(Phase::Cut);
+    phase.closed().await;
     cut
 }
 
@@ -314,33 +325,44 @@ where
         &self,
         stream: TcpStream,
         peer: SocketAddr,
-        _place: OwnedSemaphorePermit,
-        _admitted: Admitted,
+        mut phase: watch::Receiver<Phase>,
     ) {
         // An answer is one write; waiting to fill a packet would only delay it.
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
-            return self.http(TokioIo::new(stream), peer).await;
+            return self.http(TokioIo::new(stream), peer, phase).await;
         };
         let limit = Duration::from_secs(TLS_HANDSHAKE_SECONDS);
-        match timeout(limit, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.http(TokioIo::new(stream), peer).await,
+        let handshake = timeout(limit, tls.accept(stream));
+        let shaken = tokio::select! {
+            shaken = handshake => shaken,
+            () = reach(&mut phase, Phase::Stopping) => return,
+        };
+        match shaken {
+            Ok(Ok(stream)) => self.http(TokioIo::new(stream), peer, phase).await,
             Ok(Err(_)) => self.faults.count(Fault::Malformed),
             Err(_) => self.faults.count(Fault::Timeout),
         }
     }
 
-    async fn http<S: Read + Write + Unpin>(&self, stream: S, peer: SocketAddr) {
+    async fn http<S: Read + Write + Unpin>(
+        &self,
+        stream: S,
+        peer: SocketAddr,
+        mut phase: watch::Receiver<Phase>,
+    ) {
         let service = service_fn(async |request| {
             Ok::<_, Infallible>(encode(self.request(peer, request).await))
         });
         let mut connection = pin!(self.http.serve_connection(stream, service));
-        let mut stopped = self.stopped.clone();
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
-            _ = stopped.changed() => {
+            () = reach(&mut phase, Phase::Stopping) => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                tokio::select! {
+                    ended = connection => ended,
+                    () = reach(&mut phase, Phase::Cut) => return,
+                }
             }
         };
         if let Err(error) = ended {
