@@ -369,6 +369,12 @@ fn key_files_open_to_all_are_refused() {
     let path = dir.path().join("update.key");
     let missing = TsigKey::read(&path).unwrap_err();
     assert_eq!(missing.reason, reason::TSIG_FILE_UNREADABLE);
+    std::fs::write(&path, [0xff, 0xfe, 0]).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(
+        TsigKey::read(&path).unwrap_err().reason,
+        reason::TSIG_FILE_MALFORMED
+    );
     std::fs::write(&path, TsigKey::generate("k").unwrap().to_bind().as_str()).unwrap();
     for (mode, exposed) in [(0o644, true), (0o606, true), (0o640, false), (0o600, false)] {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -412,5 +418,19 @@ fn server_addresses_parse_with_and_without_a_port() {
             reason::DNS_SERVER_INVALID,
             "{text}"
         );
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_a_parser_panic(text in "\\PC{0,80}", inner in "[a-z \"{};#/*=\\-0-9]{0,60}") {
+        let _ = TsigKey::parse(&text);
+        let _ = TsigKey::parse(&format!("key {inner} }};"));
+        let _ = TsigKey::parse(&format!("key \"k\" {{ {inner}"));
+        let _ = parse_server(&text);
+        let _ = name::full(&text);
+        let _ = name::full(&inner);
+        let target = host(&text, 1).lines(&inner);
+        proptest::prop_assert!(target.is_err() || !text.is_empty());
     }
 }

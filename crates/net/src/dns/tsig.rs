@@ -44,11 +44,13 @@ impl TsigKey {
             let detail = format!("{shown}: mode {:03o}", mode & 0o777);
             return Err(Refusal::new(reason::TSIG_FILE_EXPOSED, detail));
         }
-        let mut text = Zeroizing::new(String::new());
+        let mut bytes = Zeroizing::new(Vec::new());
         file.take(TSIG_FILE_BYTES_MAX as u64 + 1)
-            .read_to_string(&mut text)
+            .read_to_end(&mut bytes)
             .map_err(unreadable)?;
-        Self::parse(&text)
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| malformed(format!("{shown}: it holds bytes that are no text")))?;
+        Self::parse(text)
             .map_err(|refusal| Refusal::new(refusal.reason, format!("{shown}: {}", refusal.detail)))
     }
 

@@ -150,3 +150,14 @@ fn debug_shows_no_secret() {
     assert_eq!(format!("{answer_key:?}"), "AnswerKey { .. }");
     assert!(!format!("{key:?}").contains("1, 2, 3, 4"));
 }
+
+proptest::proptest! {
+    #[test]
+    fn bytes_that_nobody_sealed_are_refused(bytes in proptest::collection::vec(0u8.., 0..200)) {
+        let key = golden_key();
+        proptest::prop_assert_eq!(key.open(INFO, &bytes).unwrap_err().reason, reason::SEAL_BROKEN);
+        let (_, answer_key) = key.open(INFO, &unhex(SEALED)).unwrap();
+        let refusal = answer_key.open_answer(&bytes).unwrap_err();
+        proptest::prop_assert_eq!(refusal.reason, reason::SEAL_ANSWER_BROKEN);
+    }
+}

@@ -393,3 +393,19 @@ fn proxies_that_cannot_be_used_are_named() {
         assert_eq!(refusal.reason, reason::NET_PROXY_INVALID, "{url}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_url_makes_the_client_panic(text in "\\PC{0,60}", rest in "[a-z0-9:@/?#\\[\\].%-]{0,40}") {
+        let options = AuthorityOptions {
+            insecure_http: true,
+            proxy: Proxy::Through { url: format!("http://{rest}"), no_proxy: text.clone() },
+            ..AuthorityOptions::default()
+        };
+        for url in [text, format!("http://{rest}")] {
+            if let Ok(client) = AuthorityClient::new(&url, &options) {
+                proptest::prop_assert!(client.url().starts_with("http"));
+            }
+        }
+    }
+}
