@@ -3,10 +3,12 @@
 //! COSE_Sign1's, and that one only outermost. Decoding accepts exactly the bytes that encoding would
 //! have written.
 
+use std::str::FromStr;
+
 use ciborium::value::Value;
 
 use crate::ids::is_line;
-use crate::limits::{CBOR_DEPTH_MAX, TIME_SECONDS_MAX};
+use crate::limits::{CBOR_DEPTH_MAX, ID_BYTES_MAX, TIME_SECONDS_MAX};
 use crate::reason::{Refusal, statement as reasons};
 use crate::time::Timestamp;
 
@@ -304,6 +306,24 @@ impl MapReader {
     pub(crate) fn line(&mut self, key: i64, field: &str, max: usize) -> Result<String, Refusal> {
         let missing = Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what));
         self.line_opt(key, field, max)?.ok_or(missing)
+    }
+
+    /// A product, pool or site id.
+    pub(crate) fn id_opt<T: FromStr>(
+        &mut self,
+        key: i64,
+        field: &str,
+    ) -> Result<Option<T>, Refusal> {
+        let Some(text) = self.text_opt(key, field, ID_BYTES_MAX)? else {
+            return Ok(None);
+        };
+        let id = text.parse().map_err(|_| self.wrong(field, "is not an id"));
+        id.map(Some)
+    }
+
+    pub(crate) fn id<T: FromStr>(&mut self, key: i64, field: &str) -> Result<T, Refusal> {
+        let missing = Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what));
+        self.id_opt(key, field)?.ok_or(missing)
     }
 
     /// An array of at most `max` items; an absent one is empty.

@@ -4,7 +4,7 @@ use ciborium::value::Value;
 
 use crate::cbor::{MapReader, MapWriter};
 use crate::ids::{Nonce, ProductId, StoreId, Thumbprint};
-use crate::limits::{ID_BYTES_MAX, LEASE_BYTES_MAX, PRODUCTS_MAX};
+use crate::limits::{LEASE_BYTES_MAX, PRODUCTS_MAX};
 use crate::reason::{Reason, Refusal, statement as reasons};
 use crate::time::{Span, Timestamp};
 
@@ -233,9 +233,7 @@ fn read_outcome(map: &mut MapReader) -> Result<Outcome, Refusal> {
 
 fn read_refused(value: Value) -> Result<(ProductId, String), Refusal> {
     let mut map = MapReader::new("answer.refused", value)?;
-    let product = map
-        .text(REFUSED_PRODUCT, "product", ID_BYTES_MAX)?
-        .parse()?;
+    let product = map.id(REFUSED_PRODUCT, "product")?;
     let code = map.line(REFUSED_REASON, "reason", CODE_BYTES_MAX)?;
     map.finish()?;
     Ok((product, code))

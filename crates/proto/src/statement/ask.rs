@@ -7,7 +7,7 @@ use crate::client::LicenceState;
 use crate::crypto::{PublicKey, SIGNATURE_BYTES};
 use crate::hardware::ComponentTags;
 use crate::ids::{Nonce, ProductId, PublisherId, StoreId, Thumbprint};
-use crate::limits::{ASK_BYTES_MAX, ID_BYTES_MAX, NAME_BYTES_MAX, PRODUCTS_MAX};
+use crate::limits::{ASK_BYTES_MAX, NAME_BYTES_MAX, PRODUCTS_MAX};
 use crate::reason::{Refusal, statement as reasons};
 use crate::time::Timestamp;
 
@@ -309,7 +309,7 @@ impl AskedProduct {
             })?),
         };
         let asked = Self {
-            product: map.text(PRODUCT_ID, "id", ID_BYTES_MAX)?.parse()?,
+            product: map.id(PRODUCT_ID, "id")?,
             state: LicenceState::from_number(state)
                 .ok_or_else(|| Refusal::new(reasons::FIELD_WRONG, "ask.product.state"))?,
             minutes_left: map.uint_opt(PRODUCT_MINUTES, "minutes_left")?,

@@ -3,7 +3,7 @@
 use crate::cbor::MapWriter;
 use crate::hardware::ComponentTags;
 use crate::ids::{ProductId, Thumbprint};
-use crate::limits::{ID_BYTES_MAX, VM_LEASE_SECONDS_MAX};
+use crate::limits::VM_LEASE_SECONDS_MAX;
 use crate::reason::{Refusal, statement as reasons};
 use crate::rules::{Rule, holds};
 use crate::time::{Span, Timestamp};
@@ -103,7 +103,7 @@ impl Claims for Lease {
                 .into_iter()
                 .find(|known| known.number() == kind)
                 .ok_or_else(|| Refusal::new(reasons::FIELD_WRONG, "lease.kind is not known"))?,
-            product: own.text(PRODUCT, "product", ID_BYTES_MAX)?.parse()?,
+            product: own.id(PRODUCT, "product")?,
             client,
             count: own.uint32(COUNT, "count")?,
             components: ComponentTags::from_value(own.need(COMPONENTS, "components")?)?,

@@ -370,12 +370,12 @@ impl Claims for Policy {
         let issued = body.issued;
         let own = &mut body.own;
         let policy = Self {
-            product: own.text(PRODUCT, "product", ID_BYTES_MAX)?.parse()?,
-            name: own.text(NAME, "name", NAME_BYTES_MAX)?,
+            product: own.id(PRODUCT, "product")?,
+            name: own.line(NAME, "name", NAME_BYTES_MAX)?,
             group: read_group(own)?,
             kind: read_kind(own)?,
             threshold: own.uint32(THRESHOLD, "threshold")?,
-            pool: own.text(POOL, "pool", ID_BYTES_MAX)?.parse()?,
+            pool: own.id(POOL, "pool")?,
             version: own.uint32(VERSION, "version")?,
             window: span(own, WINDOW, "window")?,
             validity: span(own, VALIDITY, "validity")?,
@@ -387,10 +387,7 @@ impl Claims for Policy {
             extended_grace: span(own, EXTENDED_GRACE, "extended_grace")?,
             warning: span(own, WARNING, "warning")?,
             methods: Methods(own.uint32(METHODS, "methods")? & Methods::ALL.0),
-            site: own
-                .text_opt(SITE, "site", ID_BYTES_MAX)?
-                .map(|s| s.parse())
-                .transpose()?,
+            site: own.id_opt(SITE, "site")?,
             requires_base: own
                 .list(REQUIRES_BASE, "requires_base", PRODUCTS_MAX)?
                 .into_iter()
@@ -480,7 +477,12 @@ fn read_kind(map: &mut MapReader) -> Result<ProductKind, Refusal> {
 
 fn read_product(value: Value) -> Result<ProductId, Refusal> {
     match value {
-        Value::Text(text) => text.parse(),
+        Value::Text(text) => text.parse().map_err(|_| {
+            Refusal::new(
+                reasons::FIELD_WRONG,
+                "policy.requires_base holds what is not an id",
+            )
+        }),
         _ => Err(Refusal::new(
             reasons::FIELD_WRONG,
             "a product id is not text",
