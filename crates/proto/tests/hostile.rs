@@ -1,0 +1,166 @@
+//! Every flipped bit, every cut and every lengthening of every golden vector: refused, or, where
+//! the bytes are not authentic by themselves, never taken for what they were.
+
+mod common;
+
+use common::Roots;
+use muster_proto::statement::answer::Answer;
+use muster_proto::statement::ask::Ask;
+use muster_proto::statement::cert::Cert;
+use muster_proto::statement::lease::Lease;
+use muster_proto::statement::opening::Opening;
+use muster_proto::statement::policy::Policy;
+use muster_proto::statement::request::Request;
+use muster_proto::statement::revocations::Revocations;
+use muster_proto::statement::{Envelope, Typ};
+use serde_json::Value as Json;
+
+/// Bits of a greeting that nobody signs: the store, which is a hint.
+const UNSIGNED_HELLO_BITS: usize = 64;
+
+struct Golden {
+    roots: Roots,
+    good: Json,
+}
+
+impl Golden {
+    fn read() -> Self {
+        Self {
+            roots: Roots::of(&common::read("estate.json")),
+            good: common::read("good.json"),
+        }
+    }
+
+    /// The vectors whose bytes are authentic under the pinned root or under the key they name.
+    fn authentic(&self) -> impl Iterator<Item = &Json> {
+        let vectors = common::vectors(&self.good).iter();
+        vectors.filter(|vector| !matches!(vector["check"].as_str(), Some("root" | "sealed-head")))
+    }
+
+    fn is_accepted(&self, vector: &Json, bytes: &[u8]) -> bool {
+        common::judge(&self.roots, vector, bytes).is_ok()
+    }
+}
+
+fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
+    let mut flipped = bytes.to_vec();
+    flipped[bit / 8] ^= 1 << (bit % 8);
+    flipped
+}
+
+/// Splits the work over the machine's processors, or all would wait for one.
+fn for_each_bit(bits: usize, test: impl Fn(usize) + Sync) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let test = &test;
+            scope.spawn(move || (thread..bits).step_by(threads).for_each(test));
+        }
+    });
+}
+
+#[test]
+fn every_flipped_bit_is_refused() {
+    let golden = Golden::read();
+    for vector in golden.authentic() {
+        let bytes = common::hex(&vector["bytes"]);
+        let meaning = common::judge(&golden.roots, vector, &bytes).expect("a good vector");
+        let kept = std::sync::atomic::AtomicUsize::new(0);
+        for_each_bit(8 * bytes.len(), |bit| {
+            if let Ok(words) = common::judge(&golden.roots, vector, &flipped(&bytes, bit)) {
+                let name = common::name_of(vector);
+                assert_eq!(words, meaning, "{name}: bit {bit} changes what it says");
+                kept.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        });
+        let unsigned = if vector["check"] == "hello" {
+            UNSIGNED_HELLO_BITS
+        } else {
+            0
+        };
+        assert_eq!(kept.into_inner(), unsigned, "{}", common::name_of(vector));
+    }
+}
+
+#[test]
+fn every_cut_and_every_lengthening_is_refused() {
+    let golden = Golden::read();
+    for vector in golden.authentic() {
+        let (name, bytes) = (common::name_of(vector), common::hex(&vector["bytes"]));
+        for length in 0..bytes.len() {
+            let cut = &bytes[..length];
+            assert!(!golden.is_accepted(vector, cut), "{name} cut to {length}");
+        }
+        for more in [0x00, 0xff, 0xd2] {
+            let longer = [&bytes[..], &[more]].concat();
+            assert!(
+                !golden.is_accepted(vector, &longer),
+                "{name} and {more:02x}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_root_file_with_a_flipped_bit_is_another_root() {
+    let golden = Golden::read();
+    let roots = common::vectors(&golden.good).iter();
+    for vector in roots.filter(|vector| vector["check"] == "root") {
+        let bytes = common::hex(&vector["bytes"]);
+        let meaning = common::judge(&golden.roots, vector, &bytes).expect("a good root");
+        for bit in 0..8 * bytes.len() {
+            let altered = common::judge(&golden.roots, vector, &flipped(&bytes, bit));
+            assert!(altered.is_err() || altered.is_ok_and(|words| words != meaning));
+        }
+    }
+}
+
+/// The readers of claims see only what a signature let through; a fault in one must not depend on
+/// that. So they read every altered payload here, whatever its signature says.
+#[test]
+fn no_altered_claims_make_a_reader_panic() {
+    let golden = Golden::read();
+    for vector in golden.authentic() {
+        let bytes = common::hex(&vector["bytes"]);
+        for_each_bit(8 * bytes.len(), |bit| {
+            if let Ok(envelope) = Envelope::decode_any(&flipped(&bytes, bit)) {
+                read_claims(&envelope);
+            }
+        });
+    }
+}
+
+/// Reads the claims whatever they are; returns whether they could be read.
+fn read_claims(envelope: &Envelope) -> bool {
+    match envelope.typ {
+        Typ::Cert => envelope.claims::<Cert>().is_ok(),
+        Typ::Policy => envelope.claims::<Policy>().is_ok(),
+        Typ::Ask => envelope.claims::<Ask>().is_ok(),
+        Typ::Answer => envelope.claims::<Answer>().is_ok(),
+        Typ::Lease => envelope.claims::<Lease>().is_ok(),
+        Typ::Revocations => envelope.claims::<Revocations>().is_ok(),
+        Typ::Opening => envelope.claims::<Opening>().is_ok(),
+        Typ::Request => envelope.claims::<Request>().is_ok(),
+        Typ::Object | Typ::Confirmation => false,
+    }
+}
+
+/// Bytes as deep, as long and as wide as the limits allow, and heads that claim 2^64 - 1 items: a
+/// reader that believed them would exhaust stack or memory here.
+#[test]
+fn hostile_shapes_are_refused() {
+    let limit = Typ::BYTES_MAX;
+    let arrays = vec![0x81; limit];
+    let tags = vec![0xd2; limit];
+    let maps = [0xa1, 0x00].repeat(limit / 2);
+    let wide = [&[0x99, 0x0f, 0xf0][..], &vec![0x00; 0x0ff0]].concat();
+    let many_keys: Vec<u8> = (0..1_000u16)
+        .flat_map(|key| [&[0x19][..], &(key + 256).to_be_bytes(), &[0x00]].concat())
+        .collect();
+    let many_keys = [&[0xb9, 0x03, 0xe8][..], &many_keys].concat();
+    let claimed = [&[0x9b][..], &[0xff; 8]].concat();
+    let claimed_bytes = [&[0x5b][..], &[0xff; 8]].concat();
+    for bytes in [arrays, tags, maps, wide, many_keys, claimed, claimed_bytes] {
+        assert!(Envelope::decode_any(&bytes).is_err());
+    }
+}
