@@ -1,4 +1,28 @@
-//! The client's own judgement: what state a product is in, and what happens next.
+//! The client's rules: what state a product is in, when and whom it asks, what of an answer it
+//! believes, and what its two files hold. Clocks, random numbers, bytes and hardware are arguments.
+//!
+//! | question | module |
+//! |---|---|
+//! | which state, why, until when | [`judge`](mod@judge) over [`evidence`], by the table of [`transition`] |
+//! | what time it is at least | [`trusted_time`] |
+//! | when to ask | [`schedule`] |
+//! | whom to ask | [`discover`] |
+//! | what to ask, what to believe | [`asking`] |
+//! | what is kept | [`state`], [`identity`], framed by [`files`]; policies and revocations come in by [`install`] |
+
+pub mod asking;
+pub mod discover;
+pub mod evidence;
+pub mod files;
+pub mod identity;
+pub mod install;
+pub mod judge;
+pub mod schedule;
+pub mod state;
+mod state_codec;
+pub mod transition;
+mod trust;
+pub mod trusted_time;
 
 /// The licence states of one product on one machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

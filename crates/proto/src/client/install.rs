@@ -1,0 +1,156 @@
+//! Taking in what comes without an ask: policy bundles, newer policies and revocations. Whatever
+//! is taken stands under the pinned root, and nothing ever goes back to an older one.
+
+use crate::ids::ProductId;
+use crate::limits::CLIENT_REVOCATION_DELTAS_MAX;
+use crate::reason::{Refusal, client as reasons, statement};
+use crate::statement::revocations::Revocations;
+use crate::statement::{Anchor, Envelope, Typ, Verified};
+use crate::wire::Bundle;
+
+use super::evidence::{self, Reader};
+use super::judge::is_enough;
+use super::state::{HeldStatement, Holding, State};
+
+/// Takes a bundle's policy and revocations into a publisher's part. The root must be the pinned
+/// one. Tells whether the policy is newer than the one held.
+///
+/// # Errors
+/// `ROOT_UNKNOWN`, `BACKWARDS`, or what is wrong with the bundle; nothing is changed then.
+pub fn take_bundle(holding: &mut Holding, bundle: &Bundle) -> Result<bool, Refusal> {
+    if bundle.root != holding.root {
+        let detail = format!(
+            "fingerprint {}, pinned is {}",
+            bundle.root.fingerprint(),
+            holding.root.fingerprint()
+        );
+        return Err(Refusal::new(statement::ROOT_UNKNOWN, detail));
+    }
+    let verified = bundle.verify()?;
+    let policy = &verified.policy.claims;
+    let mut next = holding.clone();
+    take_deltas(&mut next, &bundle.revocations)?;
+    let revoked = evidence::revocations(&next.root, &next.revocations)?;
+    let anchor = Anchor {
+        root: &next.root,
+        revoked: &revoked,
+    };
+    anchor.check_revoked(&verified.policy.signer)?;
+    let held = held_version(holding, &policy.product);
+    if held.is_some_and(|held| held > policy.version) {
+        let detail = format!(
+            "policy version {}, {} is held",
+            policy.version,
+            held.unwrap_or_default()
+        );
+        return Err(Refusal::new(statement::BACKWARDS, detail));
+    }
+    let envelope = Envelope::decode(&bundle.policy, Typ::Policy)?;
+    let installed = next.products.entry(policy.product.clone()).or_default();
+    installed.policy = Some(HeldStatement {
+        bytes: envelope.with_chain(&[]),
+        chain: envelope.chain,
+    });
+    *holding = next;
+    Ok(held.is_none_or(|held| held < policy.version))
+}
+
+/// Takes a revocation delta that a host offered. Tells whether it was new.
+///
+/// # Errors
+/// `BACKWARDS` for a gap, or what is wrong with the delta; nothing is changed then.
+pub fn take_revocations(holding: &mut Holding, delta: &[u8]) -> Result<bool, Refusal> {
+    take_deltas(holding, &[delta.to_vec()])
+}
+
+fn take_deltas(holding: &mut Holding, deltas: &[Vec<u8>]) -> Result<bool, Refusal> {
+    let mut kept = holding.revocations.clone();
+    let mut revoked = evidence::revocations(&holding.root, &kept)?;
+    let mut changed = false;
+    for bytes in deltas {
+        let anchor = Anchor {
+            root: &holding.root,
+            revoked: &revoked,
+        };
+        let delta: Verified<Revocations> = anchor.verify(bytes)?;
+        if delta.claims.number <= revoked.number() {
+            continue;
+        }
+        revoked.apply(&delta.claims)?;
+        if delta.claims.from == 0 {
+            kept.clear();
+        }
+        kept.push(bytes.clone());
+        changed = true;
+    }
+    if kept.len() > CLIENT_REVOCATION_DELTAS_MAX {
+        let detail = format!("more than {CLIENT_REVOCATION_DELTAS_MAX} deltas");
+        return Err(Refusal::new(statement::BACKWARDS, detail));
+    }
+    holding.revocations = kept;
+    Ok(changed)
+}
+
+fn held_version(holding: &Holding, product: &ProductId) -> Option<u32> {
+    let held = holding.products.get(product)?.policy.as_ref()?;
+    let policy: Verified<crate::statement::policy::Policy> =
+        super::trust::Trust::new(&holding.root).verify(held).ok()?;
+    Some(policy.claims.version)
+}
+
+/// After a policy came: leases that were not enough under the one before may be enough now.
+pub fn settle(state: &mut State, publisher: crate::ids::PublisherId) {
+    let Some(holding) = state.publishers.get(&publisher) else {
+        return;
+    };
+    let enough: Vec<ProductId> = {
+        let Ok(mut reader) = Reader::open(state, &holding.root) else {
+            return;
+        };
+        let products = holding.products.iter();
+        let counted = products.filter(|(_, installed)| installed.counted.is_some());
+        counted
+            .filter(|(product, _)| reader.counted_is_enough(product))
+            .map(|(product, _)| product.clone())
+            .collect()
+    };
+    let Some(holding) = state.publishers.get_mut(&publisher) else {
+        return;
+    };
+    for product in enough {
+        if let Some(installed) = holding.products.get_mut(&product) {
+            installed.lease = installed.counted.take();
+        }
+    }
+}
+
+impl Reader<'_> {
+    fn counted_is_enough(&mut self, product: &ProductId) -> bool {
+        let Some(counted) = self
+            .holding()
+            .products
+            .get(product)
+            .and_then(|p| p.counted.as_ref())
+        else {
+            return false;
+        };
+        let Ok(policy) = self.policy(product) else {
+            return false;
+        };
+        let proof = self.proof(product, counted);
+        proof.is_ok_and(|proof| is_enough(&proof, &policy.claims, true, false).is_ok())
+    }
+}
+
+/// Refuses a bundle whose root is not the one insisted on: by file or by fingerprint.
+///
+/// # Errors
+/// `ROOT_DIFFERS`.
+pub fn check_root(bundle: &Bundle, insisted: &crate::ids::Thumbprint) -> Result<(), Refusal> {
+    let found = bundle.root.fingerprint();
+    if found != *insisted {
+        let detail = format!("fingerprint {found}, insisted was on {insisted}");
+        return Err(Refusal::new(reasons::ROOT_DIFFERS, detail));
+    }
+    Ok(())
+}
