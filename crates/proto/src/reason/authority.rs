@@ -55,7 +55,7 @@ reasons! {
         "use `muster authority product set` to change its policy";
     GROUPS_SPENT = "MUSTER-AUT-0022",
         "Every product group number is given out",
-        "one authority serves at most 8,192 products",
+        "one authority serves at most 8,191 products",
         "make an authority for a further publisher id";
     SERIALS_SPENT = "MUSTER-AUT-0023",
         "Every serial of this product and channel is given out",

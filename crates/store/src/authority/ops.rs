@@ -204,7 +204,15 @@ fn cert_row(asked: &Asked, grant: &Grant, name: Thumbprint) -> Result<CertRow, R
     })
 }
 
-/// Adds a product with its first policy and allots its group.
+/// The group that the next product gets: one above the highest, so that none is used twice. Group 0
+/// is left out: it is what a policy says to which none was allotted.
+pub fn next_group(tables: &dyn Tables) -> Result<ProductGroup, Refusal> {
+    let used = tables.products()?.into_iter().map(|row| row.group.get());
+    let highest = used.max().unwrap_or(0);
+    ProductGroup::new(highest + 1).map_err(|_| Refusal::from(reasons::GROUPS_SPENT))
+}
+
+/// Adds a product with its first policy, which names the group from [`next_group`].
 pub fn add_product(
     tables: &mut dyn Tables,
     policy: &Policy,
@@ -215,9 +223,11 @@ pub fn add_product(
         let detail = format!("product {}", policy.product);
         return Err(Refusal::new(reasons::PRODUCT_EXISTS, detail));
     }
-    let used = tables.products()?.into_iter().map(|row| row.group.get());
-    let number = used.max().map_or(0, |highest| highest + 1);
-    let group = ProductGroup::new(number).map_err(|_| Refusal::from(reasons::GROUPS_SPENT))?;
+    let group = next_group(tables)?;
+    if policy.group != group {
+        let detail = format!("group {} was given out", policy.group);
+        return Err(Refusal::new(reasons::CHANGED_MEANWHILE, detail));
+    }
     let row = ProductRow {
         id: policy.product.clone(),
         group,
@@ -245,7 +255,7 @@ pub fn set_policy(
     now: Timestamp,
 ) -> Result<ProductRow, Refusal> {
     let mut row = product(tables, &policy.product)?;
-    if row.version + 1 != policy.version {
+    if row.version + 1 != policy.version || row.group != policy.group {
         let detail = format!("version {} is the newest", row.version);
         return Err(Refusal::new(reasons::CHANGED_MEANWHILE, detail));
     }

@@ -83,7 +83,10 @@ fn product(id: &str) -> ProductId {
 }
 
 fn policy(id: &str) -> Policy {
-    Policy::new(product(id), "Product", ProductKind::Client, NOW)
+    let group = if id == "cad" { 1 } else { 2 };
+    let mut policy = Policy::new(product(id), "Product", ProductKind::Client, NOW);
+    policy.group = ProductGroup::new(group).unwrap();
+    policy
 }
 
 fn key(channel: Channel, serial: u32, id: &str) -> KeyRow {
@@ -209,13 +212,15 @@ fn settings_are_audited_once_for_each_value() {
 fn products_get_groups_and_every_policy_is_kept() {
     on_both(async |make| {
         let store = make();
-        for (id, group) in [("cad", 0), ("cam", 1)] {
+        for (id, group) in [("cad", 1), ("cam", 2)] {
             let row = store
                 .change(move |t| ops::add_product(t, &policy(id), b"v1", NOW))
                 .await
                 .unwrap();
             assert_eq!((row.group.get(), row.version), (group, 1));
         }
+        let taken = store.change(|t| ops::add_product(t, &policy("erp"), b"v1", NOW));
+        assert_eq!(taken.await.unwrap_err().reason, reasons::CHANGED_MEANWHILE);
         let twice = store.change(|t| ops::add_product(t, &policy("cad"), b"v1", NOW));
         assert_eq!(twice.await.unwrap_err().reason, reasons::PRODUCT_EXISTS);
 

@@ -1,0 +1,188 @@
+//! An authority at work: its store, its root, its secrets.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use muster_proto::Refusal;
+use muster_proto::authority::answer::{Publisher, RevocationList};
+use muster_proto::authority::{GuessLimiter, publish};
+use muster_proto::ids::PublisherId;
+use muster_proto::key::{KeyRing, KeySecret};
+use muster_proto::reason::store as store_reasons;
+use muster_proto::statement::revocations::{RevocationSet, Revocations};
+use muster_proto::statement::root::Root;
+use muster_proto::statement::{Anchor, Envelope, Typ};
+use muster_proto::time::Timestamp;
+use muster_store::authority::{AuditEntry, AuthorityStore, SCHEMA, SqliteAuthority, ops};
+
+use crate::directory;
+use crate::signer::FileKeys;
+
+/// An authority's directory at work. Cheap to share behind an [`Arc`].
+pub struct Authority<S = SqliteAuthority> {
+    pub(crate) directory: PathBuf,
+    pub(crate) store: S,
+    pub(crate) root: Root,
+    pub(crate) ring: Arc<KeyRing>,
+    pub(crate) issuing_keys: FileKeys,
+    guesses: Mutex<GuessLimiter>,
+}
+
+impl<S> std::fmt::Debug for Authority<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Authority({}, {})",
+            self.root.name(),
+            self.directory.display()
+        )
+    }
+}
+
+/// How often a change that another one overtook is tried anew.
+pub(crate) const TRIES_MAX: usize = 8;
+
+impl Authority<SqliteAuthority> {
+    /// Opens an authority's directory.
+    ///
+    /// # Errors
+    /// `NOT_INITIALISED` when it holds none; what the files and the store refuse.
+    pub async fn open(directory: &Path) -> Result<Self, Refusal> {
+        let root = directory::read_root(directory)?;
+        let secret = directory::read_key_secret(directory)?;
+        let store = SqliteAuthority::open(&directory::store_path(directory))?;
+        Ok(Self::assemble(directory, store, root, &secret))
+    }
+
+    /// Copies the store into one file (0600) while it is being used. The secret files beside it are
+    /// not in the copy: keep copies of them elsewhere.
+    pub async fn backup(&self, to: &Path) -> Result<(), Refusal> {
+        self.store.executor().backup(to).await
+    }
+
+    /// Puts a backup in the place of the store, also while the service runs.
+    ///
+    /// # Errors
+    /// `NO_BACKUP` when it is none of an authority; the store is then left as it is.
+    pub fn restore(from: &Path, directory: &Path) -> Result<(), Refusal> {
+        directory::read_root(directory)?;
+        muster_store::sqlite::restore(from, &directory::store_path(directory), SCHEMA)
+    }
+
+    /// Finishes what waits and closes the store.
+    pub async fn close(&self) {
+        self.store.executor().close().await;
+    }
+}
+
+impl<S: AuthorityStore> Authority<S> {
+    pub(crate) fn assemble(directory: &Path, store: S, root: Root, secret: &KeySecret) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            store,
+            root,
+            ring: Arc::new(KeyRing::derive(secret)),
+            issuing_keys: FileKeys::new(directory),
+            guesses: Mutex::default(),
+        }
+    }
+
+    /// The pinned root.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// The publisher's id.
+    pub fn publisher_id(&self) -> PublisherId {
+        self.root.publisher()
+    }
+
+    /// Where the authority is found, as it was told.
+    pub async fn url(&self) -> Result<Option<String>, Refusal> {
+        let url = self.store.view(|tables| tables.setting("url")).await?;
+        let damaged = |_| Refusal::new(store_reasons::ROW_UNREADABLE, "setting url");
+        url.map(|bytes| String::from_utf8(bytes).map_err(damaged))
+            .transpose()
+    }
+
+    /// Who the publisher is: root, issuing certificate, URL.
+    ///
+    /// # Errors
+    /// `AWAITING_ROOT`, `ISSUING_ENDED`.
+    pub async fn publisher(&self, now: Timestamp) -> Result<Publisher, Refusal> {
+        let current = self.current(now).await?;
+        Ok(Publisher {
+            root: self.root.clone(),
+            chain: vec![current.statement],
+            url: self.url().await?,
+        })
+    }
+
+    /// The audit log after an entry, in order.
+    pub async fn audit(&self, after: u64, limit: usize) -> Result<Vec<AuditEntry>, Refusal> {
+        let read =
+            move |tables: &mut dyn muster_store::authority::Tables| tables.audit(after, limit);
+        self.store.view(read).await
+    }
+
+    /// The revocation deltas that a holder of number `from` needs, at most as many as one answer
+    /// carries.
+    pub async fn revocations(&self, from: u64, now: Timestamp) -> Result<RevocationList, Refusal> {
+        let deltas = self.deltas(now).await?;
+        let mut ranges = Vec::with_capacity(deltas.len());
+        for bytes in &deltas {
+            let delta: Revocations = Envelope::decode(bytes, Typ::Revocations)?.claims()?;
+            ranges.push(delta.from..delta.number);
+        }
+        Ok(RevocationList {
+            number: ranges.last().map_or(0, |range| range.end),
+            deltas: deltas[publish::after(&ranges, from)].to_vec(),
+        })
+    }
+
+    /// The signed deltas from the first to the newest, signing what is missing.
+    pub(crate) async fn deltas(&self, now: Timestamp) -> Result<Vec<Vec<u8>>, Refusal> {
+        for _ in 0..TRIES_MAX {
+            let plan = self
+                .store
+                .view(move |tables| ops::plan_deltas(tables, now))
+                .await?;
+            let is_complete = plan.is_complete();
+            let mut deltas = Vec::with_capacity(plan.deltas.len());
+            for delta in plan.deltas {
+                deltas.push(match delta {
+                    Ok(signed) => signed,
+                    Err(claims) => self.sign(&claims, now).await?,
+                });
+            }
+            if is_complete {
+                return Ok(deltas);
+            }
+            let (newest, kept) = (plan.newest, deltas.clone());
+            let put = move |tables: &mut dyn muster_store::authority::Tables| {
+                ops::put_deltas(tables, newest, &kept)
+            };
+            if self.store.change(put).await? {
+                return Ok(deltas);
+            }
+        }
+        Err(muster_proto::reason::authority::CHANGED_MEANWHILE.into())
+    }
+
+    /// The root as an anchor for the authority's own statements. It judges form and rules; what was
+    /// revoked is the store's to know.
+    pub(crate) fn verify<C: muster_proto::statement::chain::UnderRoot>(
+        &self,
+        bytes: &[u8],
+    ) -> Result<C, Refusal> {
+        let anchor = Anchor {
+            root: &self.root,
+            revoked: &RevocationSet::default(),
+        };
+        anchor.verify(bytes).map(|verified| verified.claims)
+    }
+
+    pub(crate) fn guesses(&self) -> MutexGuard<'_, GuessLimiter> {
+        self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,208 @@
+//! The authority's directory and how it is made. Every step may be repeated: what is there is used,
+//! what is missing is made.
+//!
+//! ```text
+//! root.pub            the pinned root
+//! root.key            the root's secret, of a small publisher only
+//! product-keys.key    the secret product keys are made with
+//! issuing-….key       an issuing key; old ones stay, to open what was sealed to them
+//! pending.req         a request that waits for the root's answer
+//! authority.db        everything else
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use muster_machine::random;
+use muster_proto::Refusal;
+use muster_proto::authority::secret::{SecretFile, SecretKind};
+use muster_proto::key::KeySecret;
+use muster_proto::limits::{ROOT_BYTES_MAX, URL_BYTES_MAX};
+use muster_proto::reason::{authority as reasons, config};
+use muster_proto::statement::root::Root;
+use muster_proto::time::Timestamp;
+use muster_store::authority::{AuthorityStore, SqliteAuthority, Tables, ops};
+
+use crate::Authority;
+use crate::files;
+use crate::issuing::{IssuingReport, Rotation};
+use crate::root::{KEYS_DEFAULT, RootKeys};
+
+/// Where the root is.
+#[derive(Clone, Debug)]
+pub enum Ceremony {
+    /// In this directory: the root is made with the authority. For small publishers; whoever takes
+    /// the directory takes the publisher's name.
+    Here,
+    /// Offline: only the public root is here, and requests are carried to it.
+    Offline(Root),
+}
+
+/// What `init` made or found.
+#[derive(Clone, Debug)]
+pub struct Init {
+    /// Whether the root's secret lies in this directory, which is worth a warning.
+    pub root_is_here: bool,
+    /// The issuing certificate, once there is one.
+    pub issuing: Option<IssuingReport>,
+    /// The request for the root to sign, while there is none.
+    pub request: Option<Vec<u8>>,
+}
+
+impl Authority<SqliteAuthority> {
+    /// Makes an authority in a directory, or opens it when it was made with the same arguments.
+    ///
+    /// # Errors
+    /// `ALREADY_INITIALISED` when the directory holds another one, `FIELD_WRONG` for a name that is
+    /// not allowed, `CONFIG_WRONG` for a URL that is not.
+    pub async fn init(
+        directory: &Path,
+        publisher: &str,
+        url: Option<&str>,
+        ceremony: Ceremony,
+        now: Timestamp,
+    ) -> Result<(Self, Init), Refusal> {
+        let url = url.map(check_url).transpose()?;
+        files::make_directory(directory)?;
+        let root_is_here = matches!(ceremony, Ceremony::Here);
+        let root = match ceremony {
+            Ceremony::Here => make_root(directory, publisher)?,
+            Ceremony::Offline(root) => pin_root(directory, root)?,
+        };
+        let secret = make_key_secret(directory)?;
+        let store = SqliteAuthority::open(&store_path(directory))?;
+        let authority = Self::assemble(directory, store, root, &secret);
+        let name = publisher.to_owned();
+        let set = move |tables: &mut dyn Tables| {
+            ops::set_setting(tables, "publisher", &name, now)?;
+            url.iter()
+                .try_for_each(|url| ops::set_setting(tables, "url", url, now))
+        };
+        authority.store.change(set).await?;
+        let mut init = Init {
+            root_is_here,
+            issuing: authority.newest_issuing().await?,
+            request: None,
+        };
+        if init.issuing.is_none() {
+            match authority.rotate(now).await? {
+                Rotation::Done(issuing) => init.issuing = Some(*issuing),
+                Rotation::Request(request) => init.request = Some(request),
+            }
+        }
+        Ok((authority, init))
+    }
+}
+
+/// The store's path in an authority's directory.
+pub(crate) fn store_path(directory: &Path) -> PathBuf {
+    directory.join("authority.db")
+}
+
+/// The path of the root's secret, where it is kept here.
+pub(crate) fn root_secret_path(directory: &Path) -> PathBuf {
+    directory.join("root.key")
+}
+
+/// The path of a request that waits for the root's answer.
+pub(crate) fn pending_path(directory: &Path) -> PathBuf {
+    directory.join("pending.req")
+}
+
+fn root_path(directory: &Path) -> PathBuf {
+    directory.join("root.pub")
+}
+
+fn key_secret_path(directory: &Path) -> PathBuf {
+    directory.join("product-keys.key")
+}
+
+/// The pinned root.
+pub(crate) fn read_root(directory: &Path) -> Result<Root, Refusal> {
+    let missing = || Refusal::new(reasons::NOT_INITIALISED, directory.display().to_string());
+    root_if_there(directory)?.ok_or_else(missing)
+}
+
+/// The secret of product keys.
+pub(crate) fn read_key_secret(directory: &Path) -> Result<KeySecret, Refusal> {
+    let mut file = files::read_secret(&key_secret_path(directory), SecretKind::ProductKeys)?;
+    let secret = file.secrets.pop();
+    secret
+        .map(KeySecret::new)
+        .ok_or_else(|| reasons::SECRET_DAMAGED.into())
+}
+
+fn root_if_there(directory: &Path) -> Result<Option<Root>, Refusal> {
+    let bytes = files::read_if_there(&root_path(directory), ROOT_BYTES_MAX)?;
+    bytes.map(|bytes| Root::decode(&bytes)).transpose()
+}
+
+/// The root of a small publisher: its secret is written first, so that a root that was pinned once
+/// is never without it.
+fn make_root(directory: &Path, publisher: &str) -> Result<Root, Refusal> {
+    let path = root_secret_path(directory);
+    let keys = if path.exists() {
+        RootKeys::read(&path)?
+    } else if root_if_there(directory)?.is_some() {
+        return Err(already("its root is offline"));
+    } else {
+        let keys = RootKeys::generate(publisher, KEYS_DEFAULT)?;
+        keys.write(&path)?;
+        keys
+    };
+    if keys.public().name() != publisher {
+        return Err(already(&format!(
+            "its publisher is {:?}",
+            keys.public().name()
+        )));
+    }
+    pin(directory, keys.public().clone())
+}
+
+fn pin_root(directory: &Path, root: Root) -> Result<Root, Refusal> {
+    if root_secret_path(directory).exists() {
+        return Err(already("it keeps its root itself"));
+    }
+    pin(directory, root)
+}
+
+fn pin(directory: &Path, root: Root) -> Result<Root, Refusal> {
+    match root_if_there(directory)? {
+        Some(pinned) if pinned == root => {}
+        Some(pinned) => {
+            return Err(already(&format!("its root is {}", pinned.fingerprint())));
+        }
+        None => files::write(&root_path(directory), &root.encode())?,
+    }
+    Ok(root)
+}
+
+fn already(detail: &str) -> Refusal {
+    Refusal::new(reasons::ALREADY_INITIALISED, detail)
+}
+
+fn make_key_secret(directory: &Path) -> Result<KeySecret, Refusal> {
+    let path = key_secret_path(directory);
+    if !path.exists() {
+        let file = SecretFile {
+            kind: SecretKind::ProductKeys,
+            secrets: vec![random::bytes()],
+            label: String::new(),
+        };
+        files::write_new_secret(&path, &file)?;
+    }
+    read_key_secret(directory)
+}
+
+fn check_url(url: &str) -> Result<String, Refusal> {
+    let host = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    let fits = url.len() <= URL_BYTES_MAX && !url.contains(|c: char| c.is_whitespace());
+    match host {
+        Some(host) if fits && !host.is_empty() => Ok(url.trim_end_matches('/').to_owned()),
+        _ => Err(Refusal::new(
+            config::CONFIG_WRONG,
+            "the authority's URL begins with https:// or http:// and names a host",
+        )),
+    }
+}

@@ -1,0 +1,116 @@
+//! The root's ceremony: keys made and used offline, with files that are carried to and fro.
+
+use std::path::Path;
+
+use muster_machine::random;
+use muster_proto::Refusal;
+use muster_proto::authority::answer::IssuingAnswer;
+use muster_proto::authority::root::{IssuingTerms, issuing_cert};
+use muster_proto::authority::secret::{SecretFile, SecretKind};
+use muster_proto::crypto::SecretKey;
+use muster_proto::ids::PublisherId;
+use muster_proto::reason::{authority as reasons, statement};
+use muster_proto::statement::request::Request;
+use muster_proto::statement::root::Root;
+use muster_proto::statement::{Draft, Envelope, Typ};
+use muster_proto::time::Timestamp;
+
+use crate::files;
+
+/// Keys a root has by default: the present one and the next.
+pub const KEYS_DEFAULT: usize = 2;
+
+/// A publisher's root keys; wiped on drop, never shown.
+#[derive(Debug)]
+pub struct RootKeys {
+    root: Root,
+    secrets: Vec<SecretKey>,
+}
+
+impl RootKeys {
+    /// Makes one to three root keys.
+    ///
+    /// # Errors
+    /// `FIELD_WRONG` when the name or the number of keys is not allowed.
+    pub fn generate(name: &str, keys: usize) -> Result<Self, Refusal> {
+        let secrets = (0..keys).map(|_| SecretKey::from_seed(&random::bytes()));
+        Self::of(name, secrets.collect())
+    }
+
+    fn of(name: &str, secrets: Vec<SecretKey>) -> Result<Self, Refusal> {
+        let keys = secrets.iter().map(SecretKey::public).collect();
+        Ok(Self {
+            root: Root::new(name, keys)?,
+            secrets,
+        })
+    }
+
+    /// Writes the secret file (0600); an existing file is never replaced.
+    pub fn write(&self, path: &Path) -> Result<(), Refusal> {
+        let file = SecretFile {
+            kind: SecretKind::Root,
+            secrets: self.secrets.iter().map(SecretKey::seed).collect(),
+            label: self.root.name().to_owned(),
+        };
+        files::write_new_secret(path, &file)
+    }
+
+    /// Reads a secret file.
+    ///
+    /// # Errors
+    /// `FILE_MODE` when others may read it, `SECRET_DAMAGED` when it is no root's.
+    pub fn read(path: &Path) -> Result<Self, Refusal> {
+        let file = files::read_secret(path, SecretKind::Root)?;
+        let secrets = file.secrets.iter().map(|seed| SecretKey::from_seed(seed));
+        Self::of(&file.label, secrets.collect())
+    }
+
+    /// The public root.
+    pub fn public(&self) -> &Root {
+        &self.root
+    }
+
+    /// Answers an issuing key's request with a certificate signed by the present root key.
+    ///
+    /// # Errors
+    /// `ROOT_REQUEST` when it is not an issuing key's, `WRONG_PUBLISHER` when it was made for
+    /// another root, `TERMS_WRONG`.
+    pub fn sign(
+        &self,
+        request: &[u8],
+        terms: &IssuingTerms,
+        now: Timestamp,
+    ) -> Result<IssuingAnswer, Refusal> {
+        let request = self.open(request)?;
+        let cert = issuing_cert(&request, terms, now)?;
+        let key = &self.secrets[0];
+        let public = key.public();
+        let draft = Draft::new(&cert, self.root.publisher(), public.thumbprint(), &public);
+        let signature = key.sign(&draft.to_be_signed());
+        let answer = IssuingAnswer {
+            root: self.root.clone(),
+            cert: draft.finish(signature, &[]),
+        };
+        answer.verify()?;
+        Ok(answer)
+    }
+
+    fn open(&self, request: &[u8]) -> Result<Request, Refusal> {
+        let publisher = self.root.publisher();
+        let opened = Request::open(request, publisher).map(|(request, _)| request);
+        opened.map_err(|refusal| match Envelope::decode(request, Typ::Request) {
+            Ok(envelope) if refusal.reason == statement::WRONG_PUBLISHER => {
+                wrong_publisher(envelope.publisher, publisher)
+            }
+            Err(other) if other.reason == statement::WRONG_TYPE => {
+                Refusal::new(reasons::ROOT_REQUEST, other.detail)
+            }
+            _ => refusal,
+        })
+    }
+}
+
+fn wrong_publisher(found: PublisherId, own: PublisherId) -> Refusal {
+    let detail = format!("the request is for the root of {found}, this one is of {own}");
+    Refusal::new(statement::WRONG_PUBLISHER, detail)
+}
