@@ -245,3 +245,18 @@ pub const AUDIT_TEXT_BYTES_MAX: usize = 512;
 pub const LIST_ROWS_MAX: usize = 1_000;
 /// Count pools and publishers of one store.
 pub const STORE_POOLS_MAX: u32 = 65_535;
+
+/// How often a KMS host writes its DNS records again, in seconds: 24 hours.
+pub const DNS_REFRESH_SECONDS: u64 = 86_400;
+/// How often a running service looks whether another command changed its directory, in seconds.
+pub const FOLLOW_SECONDS: u64 = 1;
+/// How often a running KMS host looks after its keys and notes its clock, in seconds: 1 hour.
+pub const UPKEEP_SECONDS: u64 = 3_600;
+
+/// How long the row of a client that no longer counts is kept, in seconds: 30 days after its last
+/// ask. Its tickets are known so long; after that it is a new client with a true ticket.
+pub const CLIENT_ROW_KEPT_SECONDS: u64 = 30 * 86_400;
+/// How soon after its start a KMS host asks its authorities for news, in seconds.
+pub const REFRESH_FIRST_SECONDS: u64 = 60;
+/// How often a KMS host asks its authorities for news, in seconds: 24 hours.
+pub const REFRESH_SECONDS: u64 = 86_400;

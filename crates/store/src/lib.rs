@@ -10,4 +10,5 @@
 #![forbid(unsafe_code)]
 
 pub mod authority;
+pub mod kms;
 pub mod sqlite;

@@ -93,19 +93,33 @@ impl Executor {
     /// Refuses a directory that others can write, a file that others can read, a file that is
     /// no database of this role, a damaged one and one of a newer release; each is left as it is.
     pub fn open(path: &Path, schema: Schema, options: Options) -> Result<Self, Refusal> {
+        Self::open_with(path, schema, options, |_| Ok(())).map(|(executor, ())| executor)
+    }
+
+    /// As [`Executor::open`], and runs one change (durable as every other) before anything else:
+    /// what a role needs to know or to make when it starts.
+    pub fn open_with<T>(
+        path: &Path,
+        schema: Schema,
+        options: Options,
+        first: impl FnOnce(&Connection) -> Result<T, Refusal>,
+    ) -> Result<(Self, T), Refusal> {
         let connection = open::writer(path, &schema, &options)?;
+        let begun = open::in_transaction(&connection, path, first)?;
         let commits = Arc::new(AtomicU64::new(0));
         let readers = readers::Readers::start(path, &options)?;
         let writer = writer::Writer::start(connection, Arc::clone(&commits))?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                path: path.to_owned(),
-                schema,
-                writer,
-                readers,
-                commits,
-            }),
-        })
+        let inner = Inner {
+            path: path.to_owned(),
+            schema,
+            writer,
+            readers,
+            commits,
+        };
+        let executor = Self {
+            inner: Arc::new(inner),
+        };
+        Ok((executor, begun))
     }
 
     /// Runs a change and gives its result when it is durable. A change that gives back an error is
@@ -118,8 +132,9 @@ impl Executor {
         self.inner.writer.submit(true, change).await
     }
 
-    /// As [`Executor::write`], for a change that writes nothing when it refuses: an error undoes
-    /// the whole batch, so that no savepoint is paid for. Use it where only the disk can fail.
+    /// As [`Executor::write`] without paying for a savepoint: an error after the change has written
+    /// anything undoes the whole batch. Use it where a change refuses before it writes, and after
+    /// that only the disk can fail.
     pub async fn write_plain<T, F>(&self, change: F) -> Result<T, Refusal>
     where
         T: Send + 'static,

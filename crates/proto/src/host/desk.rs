@@ -361,7 +361,7 @@ impl View<'_> {
         counts(row) || others < self.facts.client_budget
     }
 
-    /// The seats after this ask: one in each pool asked for, and those that still count elsewhere,
+    /// The seats after this ask: one in each pool asked for, and those elsewhere that are not over,
     /// the longest-lasting first where there are more than a row may hold.
     fn seats(&self, before: &[Seat]) -> Vec<Seat> {
         let seat = |asked: &super::facts::AskedPool| Seat {
@@ -371,7 +371,7 @@ impl View<'_> {
         let mut seats: Vec<Seat> = self.facts.pools.iter().map(seat).collect();
         let mut others: Vec<Seat> = before
             .iter()
-            .filter(|old| old.counts_at(self.hour()))
+            .filter(|old| !old.is_over_at(self.hour()))
             .filter(|old| seats.iter().all(|seat| seat.pool != old.pool))
             .copied()
             .collect();

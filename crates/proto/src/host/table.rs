@@ -2,7 +2,11 @@
 
 use crate::client::LicenceState;
 use crate::ids::{ClientId, PublisherId, StoreId};
+use crate::limits::{CLIENT_ROW_KEPT_SECONDS, HOST_CLOCK_JUMP_SECONDS};
 use crate::time::{Span, Timestamp};
+
+/// Hours that the clock guard lets a clock go back, and the one that has begun.
+const CLOCK_SLACK_HOURS: u32 = (HOST_CLOCK_JUMP_SECONDS / 3_600) as u32 + 1;
 
 /// A pool's number in one store: given out once for each (publisher, pool) and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,6 +103,14 @@ impl ClientRow {
             .any(|seat| seat.pool == pool && seat.counts_at(hour))
     }
 
+    /// Whether a store may remove it: its seats are over, and its tickets need not be known any
+    /// longer, `CLIENT_ROW_KEPT_SECONDS` after its last ask.
+    pub fn is_over_at(&self, now: Timestamp) -> bool {
+        let kept = Span::from_seconds(CLIENT_ROW_KEPT_SECONDS);
+        let hour = hour_of(now);
+        now.since(self.last_seen) > kept && self.seats.iter().all(|seat| seat.is_over_at(hour))
+    }
+
     /// The hour from which it counts in no pool any more; 0 when it counts in none.
     pub fn until_hour(&self) -> u32 {
         self.seats
@@ -113,6 +125,12 @@ impl Seat {
     /// Whether it counts at an hour.
     pub const fn counts_at(&self, hour: u32) -> bool {
         self.until_hour > hour
+    }
+
+    /// Whether it can be forgotten: it would not count either if the clock were set back as far as
+    /// the clock guard lets it.
+    pub const fn is_over_at(&self, hour: u32) -> bool {
+        self.until_hour.saturating_add(CLOCK_SLACK_HOURS) <= hour
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use muster_proto::limits::STORE_READER_CACHE_KIB;
 use muster_proto::reason::{config, store as reasons};
 use muster_proto::{Reason, Refusal};
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{Options, Schema, refusal_of, refuse};
 
@@ -202,6 +202,21 @@ fn migrate(connection: &mut Connection, schema: &Schema, path: &Path) -> Result<
         .and_then(|()| transaction.pragma_update(None, "user_version", schema.version()))
         .and_then(|()| transaction.commit())
         .map_err(named)
+}
+
+/// Runs one change in a transaction of its own.
+pub(super) fn in_transaction<T>(
+    connection: &Connection,
+    path: &Path,
+    change: impl FnOnce(&Connection) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    let named = |error: rusqlite::Error| in_file(path, &error);
+    // Rolled back when it is dropped without a commit.
+    let transaction =
+        Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(named)?;
+    let result = change(&transaction)?;
+    transaction.commit().map_err(named)?;
+    Ok(result)
 }
 
 /// Reads everything; the first fault is named.

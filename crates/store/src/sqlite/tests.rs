@@ -79,10 +79,20 @@ fn a_refused_job_is_undone_alone_and_an_unguarded_one_with_its_batch() {
         assert_eq!(two.unwrap_err().reason, reasons::INTERNAL);
         assert_eq!(store.read(words).await.unwrap(), 2);
 
-        let (plain, other) = tokio::join!(store.write_plain(insert("a")), store.write(insert("c")));
+        let twice = |connection: &Connection| {
+            insert("c")(connection)?;
+            insert("c")(connection)
+        };
+        let (plain, other) = tokio::join!(store.write_plain(twice), store.write(insert("d")));
         assert_eq!(plain.unwrap_err().reason, reasons::INTERNAL);
         assert_eq!(other.unwrap_err().reason, reasons::DISK_FAILED);
         assert_eq!(store.read(words).await.unwrap(), 2);
+
+        // One that refuses before it writes disturbs nobody.
+        let (plain, other) = tokio::join!(store.write_plain(insert("a")), store.write(insert("d")));
+        assert_eq!(plain.unwrap_err().reason, reasons::INTERNAL);
+        other.unwrap();
+        assert_eq!(store.read(words).await.unwrap(), 3);
     });
 }
 

@@ -245,7 +245,7 @@ fn commit_batch(connection: &Connection, mut jobs: Vec<Box<dyn Job>>, commits: &
 
 enum Fault {
     Sqlite(rusqlite::Error),
-    /// An unguarded job refused: the batch is undone.
+    /// An unguarded job failed after it had written: the batch is undone.
     Unguarded,
 }
 
@@ -277,8 +277,11 @@ fn transact(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), Fa
                 execute("ROLLBACK TO job")?;
             }
             execute("RELEASE job")?;
-        } else if !job.run(connection) {
-            return Err(Fault::Unguarded);
+        } else {
+            let before = connection.total_changes();
+            if !job.run(connection) && connection.total_changes() != before {
+                return Err(Fault::Unguarded);
+            }
         }
     }
     execute("COMMIT")?;

@@ -1,0 +1,148 @@
+//! The store in one SQLite file.
+
+mod counters;
+mod listing;
+mod submit;
+mod values;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use muster_proto::Refusal;
+use muster_proto::host::{AskFacts, Decision, PoolNumber, StoreIdentity};
+use muster_proto::ids::{PoolId, PublisherId};
+use muster_proto::time::Timestamp;
+use rusqlite::Connection;
+use zeroize::Zeroizing;
+
+use super::{
+    AuditEntry, ClientEntry, ClientPage, Decide, KmsStore, NamedValue, Pending, PoolStatus,
+    ValueChange,
+};
+use crate::sqlite::{self, Executor, Options, Schema, refusal_of};
+
+/// The schema of a KMS host's database.
+const SCHEMA: Schema = Schema {
+    kind: "kms",
+    application_id: i32::from_be_bytes(*b"MuKm"),
+    migrations: &[include_str!("sqlite/1.sql")],
+};
+
+/// A KMS host's store in one file. Cheap to clone.
+#[derive(Clone)]
+pub struct SqliteKms {
+    executor: Executor,
+    sweep: Arc<Mutex<submit::Sweep>>,
+}
+
+impl SqliteKms {
+    /// Opens a store, or makes it with a new identity (random) where there is none. Blocks for some
+    /// milliseconds, whatever its size. Refuses as [`Executor::open`] does.
+    pub fn open(
+        path: &Path,
+        options: Options,
+        new_identity: impl FnOnce() -> StoreIdentity,
+    ) -> Result<Self, Refusal> {
+        let (executor, ()) = Executor::open_with(path, SCHEMA, options, |connection| {
+            values::make_identity(connection, new_identity)
+        })?;
+        Ok(Self {
+            executor,
+            sweep: Arc::default(),
+        })
+    }
+
+    /// Puts a backup in the place of a store, also under a running service, which sees the revision
+    /// move. Refuses a file that is no backup of a KMS host; the present store is then untouched.
+    pub fn restore(from: &Path, to: &Path, now: Timestamp) -> Result<(), Refusal> {
+        let before = values::revision_in_file(to);
+        sqlite::restore(from, to, SCHEMA)?;
+        let said = format!("from {}", from.display());
+        Executor::open_with(to, SCHEMA, Options::default(), |connection| {
+            values::note_restored(connection, before, &said, now)
+        })
+        .map(|_| ())
+    }
+
+    /// The executor, for what every role's database offers: commits counted, a full check.
+    pub fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    fn read<'a, T: Send + 'static>(
+        &'a self,
+        read: impl FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
+    ) -> Pending<'a, T> {
+        Box::pin(self.executor.read(read))
+    }
+}
+
+impl KmsStore for SqliteKms {
+    fn identity(&self) -> Pending<'_, StoreIdentity> {
+        self.read(values::identity)
+    }
+
+    fn pool(&self, publisher: PublisherId, pool: PoolId) -> Pending<'_, PoolNumber> {
+        let give = move |connection: &Connection| counters::pool(connection, publisher, &pool);
+        Box::pin(self.executor.write(give))
+    }
+
+    fn submit(
+        &self,
+        desk: Arc<dyn Decide>,
+        facts: AskFacts,
+        now: Timestamp,
+    ) -> Pending<'_, Decision> {
+        let sweep = Arc::clone(&self.sweep);
+        Box::pin(self.executor.write_plain(move |connection| {
+            submit::submit(connection, desk.as_ref(), &facts, now, &sweep)
+        }))
+    }
+
+    fn pools(&self, now: Timestamp) -> Pending<'_, Vec<PoolStatus>> {
+        self.read(move |connection| listing::pools(connection, now))
+    }
+
+    fn clients(&self, page: ClientPage) -> Pending<'_, Vec<ClientEntry>> {
+        self.read(move |connection| listing::clients(connection, &page))
+    }
+
+    fn value(&self, kind: &str, name: &str) -> Pending<'_, Option<Zeroizing<Vec<u8>>>> {
+        let (kind, name) = (kind.to_owned(), name.to_owned());
+        self.read(move |connection| values::value(connection, &kind, &name))
+    }
+
+    fn values(&self, kind: &str) -> Pending<'_, Vec<NamedValue>> {
+        let kind = kind.to_owned();
+        self.read(move |connection| values::values(connection, &kind))
+    }
+
+    fn change(&self, change: ValueChange, now: Timestamp) -> Pending<'_, u64> {
+        let apply = move |connection: &Connection| values::change(connection, &change, now);
+        Box::pin(self.executor.write(apply))
+    }
+
+    fn revision(&self) -> Pending<'_, u64> {
+        self.read(values::revision)
+    }
+
+    fn audit(&self, after: u64, limit: usize) -> Pending<'_, Vec<AuditEntry>> {
+        self.read(move |connection| listing::audit(connection, after, limit))
+    }
+
+    fn backup(&self, to: PathBuf) -> Pending<'_, ()> {
+        Box::pin(async move { self.executor.backup(&to).await })
+    }
+
+    fn close(&self) -> Pending<'_, ()> {
+        Box::pin(async {
+            self.executor.close().await;
+            Ok(())
+        })
+    }
+}
+
+/// Runs SQL whose errors become refusals.
+fn sql<T>(result: rusqlite::Result<T>) -> Result<T, Refusal> {
+    result.map_err(|error| refusal_of(&error))
+}

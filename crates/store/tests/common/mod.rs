@@ -1,0 +1,289 @@
+//! What the tests of the stores share: asks as facts, a desk, the backends, and a naive count.
+#![expect(
+    dead_code,
+    unused_macros,
+    unused_imports,
+    reason = "each test program uses its part"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use muster_proto::client::LicenceState;
+use muster_proto::host::{
+    AskFacts, AskedPool, ClientKey, Decision, Desk, Limiter, PoolNumber, PredecessorFacts, Source,
+    StoreIdentity, Verdict,
+};
+use muster_proto::ids::{Nonce, PoolId, PublisherId, StoreId, Thumbprint};
+use muster_proto::statement::ask::Ticket;
+use muster_proto::time::{Span, Timestamp};
+use muster_store::kms::{Decide, KmsStore, MemoryKms, SqliteKms};
+use muster_store::sqlite::Options;
+use zeroize::Zeroizing;
+
+pub(crate) const NOW: u64 = 1_800_000_000;
+pub(crate) const HOUR: u64 = 3_600;
+pub(crate) const WINDOW: u64 = 30 * 86_400;
+
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+pub(crate) fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_seconds(seconds)
+}
+
+pub(crate) fn publisher(number: u8) -> PublisherId {
+    PublisherId([number; 16])
+}
+
+pub(crate) fn pool_id(name: &str) -> PoolId {
+    name.parse().unwrap()
+}
+
+pub(crate) fn identity() -> StoreIdentity {
+    StoreIdentity {
+        id: StoreId([7; 8]),
+        key: Zeroizing::new([8; 32]),
+    }
+}
+
+/// A desk without a limit on new identities.
+pub(crate) fn desk() -> Arc<dyn Decide> {
+    let limiter = Limiter::new(u32::MAX, 16);
+    Arc::new(Mutex::new(Desk::with_limiter(identity(), limiter)))
+}
+
+/// One ask of a client that is a number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask {
+    pub(crate) client: u16,
+    pub(crate) pool: PoolNumber,
+    pub(crate) second_pool: Option<PoolNumber>,
+    pub(crate) nonce: u64,
+    pub(crate) ticket: Option<Ticket>,
+    pub(crate) predecessor: Option<(u16, Ticket)>,
+    pub(crate) state: LicenceState,
+    pub(crate) budget: u32,
+    pub(crate) window: u64,
+}
+
+impl Ask {
+    pub(crate) fn new(client: u16, pool: PoolNumber) -> Self {
+        Self {
+            client,
+            pool,
+            second_pool: None,
+            nonce: 1,
+            ticket: None,
+            predecessor: None,
+            state: LicenceState::Unlicensed,
+            budget: 1_000_000,
+            window: WINDOW,
+        }
+    }
+}
+
+pub(crate) fn thumbprint(client: u16) -> Thumbprint {
+    Thumbprint(muster_proto::crypto::sha256(&client.to_be_bytes()))
+}
+
+pub(crate) fn client_key(client: u16) -> ClientKey {
+    ClientKey {
+        publisher: publisher(1),
+        client: thumbprint(client).into(),
+    }
+}
+
+pub(crate) fn facts(ask: &Ask) -> AskFacts {
+    let mut nonce = [0; 16];
+    nonce[..8].copy_from_slice(&ask.nonce.to_be_bytes());
+    let window = Span::from_seconds(ask.window);
+    let pools = std::iter::once(ask.pool).chain(ask.second_pool);
+    AskFacts {
+        client: client_key(ask.client),
+        thumbprint: thumbprint(ask.client),
+        nonce: Nonce(nonce),
+        source: Source::V4([192, 0, 2, 1]),
+        pools: pools.map(|pool| AskedPool { pool, window }).collect(),
+        ticket: ask.ticket,
+        predecessor: ask.predecessor.map(|(client, order)| PredecessorFacts {
+            client: thumbprint(client).into(),
+            thumbprint: thumbprint(client),
+            order,
+        }),
+        state: ask.state,
+        client_budget: ask.budget,
+    }
+}
+
+pub(crate) fn ticket_of(decision: &Decision) -> Option<Ticket> {
+    match decision.verdict {
+        Verdict::Granted { ticket } => Some(ticket),
+        _ => panic!("not granted: {decision:?}"),
+    }
+}
+
+pub(crate) fn sqlite(directory: &tempfile::TempDir) -> SqliteKms {
+    SqliteKms::open(
+        &directory.path().join("kms.db"),
+        Options::default(),
+        identity,
+    )
+    .unwrap()
+}
+
+/// Runs each test on both backends.
+macro_rules! contract {
+    ($($(#[$doc:meta])* fn $name:ident($store:ident) $body:block)*) => { $(
+        mod $name {
+            use super::*;
+
+            async fn test($store: Arc<dyn KmsStore>) $body
+
+            #[test]
+            fn in_memory() {
+                block_on(test(Arc::new(muster_store::kms::MemoryKms::new(identity()))));
+            }
+
+            #[test]
+            fn in_sqlite() {
+                let directory = tempfile::tempdir().unwrap();
+                block_on(test(Arc::new(common::sqlite(&directory))));
+            }
+        }
+    )* };
+}
+pub(crate) use contract;
+
+/// A small generator of numbers, the same for each seed (SplitMix64).
+pub(crate) struct Numbers(pub(crate) u64);
+
+impl Numbers {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+}
+
+/// The count as anybody would do it: who asked when, in which pool.
+#[derive(Default)]
+struct Naive(BTreeMap<(PoolNumber, u16), u64>);
+
+impl Naive {
+    fn ask(&mut self, ask: &Ask, now: u64) {
+        for pool in std::iter::once(ask.pool).chain(ask.second_pool) {
+            self.0.insert((pool, ask.client), now + ask.window);
+        }
+    }
+
+    /// A client counts to the end of the hour in which its window passes.
+    fn count(&self, pool: PoolNumber, now: u64) -> u32 {
+        let counts = self
+            .0
+            .iter()
+            .filter(|((in_pool, _), until)| *in_pool == pool && *until / HOUR >= now / HOUR);
+        counts.count() as u32
+    }
+}
+
+/// Sends random asks of honest clients through both backends, with time passing and sometimes going
+/// back a little, and compares everything with the naive count.
+pub(crate) fn random_asks(seed: u64, asks: usize) {
+    let directory = tempfile::tempdir().unwrap();
+    let stores: [Arc<dyn KmsStore>; 2] = [
+        Arc::new(MemoryKms::new(identity())),
+        Arc::new(sqlite(&directory)),
+    ];
+    block_on(async {
+        let mut numbers = Numbers(seed);
+        let mut naive = Naive::default();
+        let mut tickets: BTreeMap<u16, Ticket> = BTreeMap::new();
+        let mut pools = Vec::new();
+        for name in ["cad", "cam", "cae"] {
+            let mut given = Vec::new();
+            for store in &stores {
+                given.push(store.pool(publisher(1), pool_id(name)).await.unwrap());
+            }
+            pools.push(given);
+        }
+        let mut now = NOW;
+        for nonce in 1..=asks as u64 {
+            now += numbers.below(2 * HOUR);
+            if numbers.below(50) == 0 {
+                now -= numbers.below(6 * HOUR);
+            }
+            if numbers.below(400) == 0 {
+                now += numbers.below(40 * 24 * HOUR);
+            }
+            let client = numbers.below(300) as u16;
+            let (first, second) = (numbers.below(3) as usize, numbers.below(4) as usize);
+            let mut counted = Vec::new();
+            for (index, store) in stores.iter().enumerate() {
+                let pool = |at: usize| pools.get(at).map(|given: &Vec<PoolNumber>| given[index]);
+                let ask = Ask {
+                    nonce,
+                    ticket: tickets.get(&client).copied(),
+                    second_pool: pool(second).filter(|_| second != first),
+                    window: WINDOW,
+                    ..Ask::new(client, pool(first).unwrap())
+                };
+                let decision = store.submit(desk(), facts(&ask), at(now)).await.unwrap();
+                assert!(decision.is_granted(), "an honest client: {decision:?}");
+                if index == 0 {
+                    naive.ask(&ask, now);
+                }
+                let counts: Vec<u32> = decision.counts.iter().map(|(_, count)| *count).collect();
+                // The reasons may differ where one store has removed a passed row and one has not.
+                counted.push((decision.verdict, counts, ask));
+            }
+            let (verdict, counts, ask) = &counted[0];
+            let other = &counted[1];
+            assert_eq!((verdict, counts), (&other.0, &other.1), "ask {nonce}");
+            let asked = std::iter::once(ask.pool).chain(ask.second_pool);
+            let expected: Vec<u32> = asked.map(|pool| naive.count(pool, now)).collect();
+            assert_eq!(*counts, expected, "ask {nonce} at {now}");
+            if let Verdict::Granted { ticket } = verdict {
+                tickets.insert(client, *ticket);
+            }
+            if nonce % 500 == 0 {
+                compare_pools(&stores, &naive, &pools, now).await;
+            }
+        }
+    });
+}
+
+async fn compare_pools(
+    stores: &[Arc<dyn KmsStore>; 2],
+    naive: &Naive,
+    pools: &[Vec<PoolNumber>],
+    now: u64,
+) {
+    for look in [now - 20 * HOUR, now, now + 100 * HOUR, now + 2 * WINDOW] {
+        let mut listed = Vec::new();
+        for store in stores {
+            let status = store.pools(at(look)).await.unwrap();
+            listed.push(
+                status
+                    .iter()
+                    .map(|pool| (pool.count, pool.requests))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        assert_eq!(listed[0], listed[1]);
+        if look >= now {
+            let expected: Vec<u32> = pools
+                .iter()
+                .map(|given| naive.count(given[0], look))
+                .collect();
+            let counts: Vec<u32> = listed[0].iter().map(|(count, _)| *count).collect();
+            assert_eq!(counts, expected, "at {look}");
+        }
+    }
+}
