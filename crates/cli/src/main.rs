@@ -4,6 +4,8 @@
 
 mod args;
 mod commands;
+mod config;
+mod dirs;
 mod files;
 mod report;
 mod times;

@@ -40,10 +40,11 @@ pub(crate) enum Authority {
         /// Where hosts reach the authority.
         #[arg(long)]
         url: Option<String>,
-        /// The offline root's public file; the request is then written to --out.
-        #[arg(long, value_name = "FILE", requires = "out")]
+        /// The publisher's root: its secret file signs here and now, its public file goes with
+        /// --offline.
+        #[arg(long, value_name = "FILE")]
         root: Option<PathBuf>,
-        /// The root is offline: write a request for it to sign.
+        /// The root is offline: write a request for it to sign; --root names its public file.
         #[arg(long, requires = "out", requires = "root")]
         offline: bool,
         /// Where to write the request.
@@ -138,7 +139,12 @@ pub(crate) enum Root {
         /// The request.
         request: PathBuf,
         /// The secret root file.
-        #[arg(long, value_name = "FILE")]
+        #[arg(
+            long,
+            value_name = "FILE",
+            env = "MUSTER_ROOT_KEY",
+            default_value = "root.key"
+        )]
         key: PathBuf,
         /// Where to write the answer.
         #[arg(long, value_name = "FILE")]
@@ -149,7 +155,7 @@ pub(crate) enum Root {
         #[command(flatten)]
         at: AuthorityDir,
         /// The secret root file; without it, the authority's pinned root is exported.
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", env = "MUSTER_ROOT_KEY")]
         key: Option<PathBuf>,
         /// Where to write the public root file.
         #[arg(long, value_name = "FILE")]
@@ -298,6 +304,9 @@ pub(crate) enum Key {
         /// The site or customer the key is for.
         #[arg(long)]
         site: Option<SiteId>,
+        /// Machines that one host may count [default: 100000].
+        #[arg(long, value_name = "N")]
+        client_budget: Option<u32>,
     },
     /// List keys by their last five symbols.
     List {
@@ -323,6 +332,9 @@ pub(crate) enum Key {
         at: AuthorityDir,
         /// The last five symbols, or the serial number.
         key: String,
+        /// Revoke the hosts that were activated under it too.
+        #[arg(long)]
+        with_hosts: bool,
     },
 }
 

@@ -331,7 +331,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// JSON as indented `name: value` lines.
-fn readable(value: &Value, depth: usize) -> String {
+pub(super) fn readable(value: &Value, depth: usize) -> String {
     let indent = "  ".repeat(depth);
     match value {
         Value::Object(map) => map

@@ -71,4 +71,41 @@ reasons! {
     POOLS_TOO_MANY = "MUSTER-KMS-0027", "The machine asks in more count pools than one machine may",
         "very many products of one publisher are installed on it",
         "use a second host or leave out products that are not in use";
+
+    NOT_CERTIFIED = "MUSTER-KMS-0040", "The host is not certified",
+        "no host product key was installed, or the authority's answer was not applied yet",
+        "install a host product key: muster kms install-key";
+    UNKNOWN_PUBLISHER = "MUSTER-KMS-0041", "The host serves no product of this publisher",
+        "no host product key of this publisher was installed on this host",
+        "install one, or send the machines to another host";
+    OPENING_KEY_UNKNOWN = "MUSTER-KMS-0042", "The ask was sealed to a key that this host no longer opens",
+        "the key was replaced more than 7 days ago, or the host was moved or certified anew",
+        "nothing: the client fetches the host's greeting and asks again";
+    NOTHING_PENDING = "MUSTER-KMS-0043", "The host has made no request that this answers",
+        "the answer was applied already, or belongs to another host",
+        "make a request first: muster kms install-key … --offline --out FILE";
+    NO_SUCH_KEY = "MUSTER-KMS-0044", "No host product key with these last five symbols is installed",
+        "a typing error, or the key was removed already",
+        "muster kms status lists the installed keys";
+    NO_AUTHORITY = "MUSTER-KMS-0045", "It is not known where the authority is",
+        "the host was certified by files, or the authority has no URL",
+        "give --authority URL, or work by files: --offline --out FILE";
+    AUTHORITY_REFUSED = "MUSTER-KMS-0046", "The authority refused",
+        "its own reason stands behind the colon",
+        "follow that reason: muster explain CODE";
+    NOT_RENEWABLE = "MUSTER-KMS-0047", "No certificate is due for renewal",
+        "half of its life has not passed yet",
+        "nothing; --force renews all the same";
+    ALREADY_SERVING = "MUSTER-KMS-0048", "Another process serves this directory",
+        "the service runs already",
+        "stop it first, or leave it: commands work beside it";
+    CERTIFICATE_ENDS = "MUSTER-KMS-0049", "The host's certificate ends soon",
+        "it was not renewed when half of its life had passed",
+        "renew it: muster kms renew";
+    NO_TSIG_KEY = "MUSTER-KMS-0050", "The zone cannot be updated without a TSIG key",
+        "a zone is configured, and no key for it",
+        "give --tsig-key FILE, or keep the zone by hand: muster kms dns-records";
+    AUTHORITY_ODD = "MUSTER-KMS-0051", "The authority's address answered with something else",
+        "another service answers there, or a proxy stands between",
+        "check --authority URL; opening its /healthz in a browser shows what answers";
 }

@@ -1,0 +1,296 @@
+//! `muster authority`: the publisher's side, from the root to the service.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use muster_authority::root::RootKeys;
+use muster_authority::serve::{ServeOptions, bind, serve};
+use muster_authority::{Authority, Ceremony, IssuingReport, Rotation};
+use muster_machine::clock;
+use muster_proto::Refusal;
+use muster_proto::authority::root::IssuingTerms;
+use muster_proto::limits::{ISSUING_ANSWER_BYTES_MAX, REQUEST_BYTES_MAX, ROOT_BYTES_MAX};
+use muster_proto::reason::config as reasons;
+use muster_proto::statement::root::Root;
+use serde_json::{Value, json};
+
+use super::service;
+use super::{authority_keys, authority_products};
+use crate::args::authority::{Authority as Verb, AuthorityDir, Root as RootVerb};
+use crate::config::{self, AuthorityConfig};
+use crate::report::Report;
+use crate::times::{local, rfc3339};
+use crate::{dirs, files};
+
+/// Where an authority listens unless told otherwise.
+const LISTEN: &str = "127.0.0.1:8443";
+
+/// Runs a verb of `muster authority`.
+pub(super) async fn run(verb: Verb) -> Result<Report, Refusal> {
+    match verb {
+        Verb::Root(verb) => root(verb).await,
+        Verb::Init {
+            at,
+            publisher,
+            url,
+            root,
+            offline,
+            out,
+        } => {
+            let ceremony = Init { root, offline, out };
+            ceremony
+                .run(&Place::of(&at)?, &publisher, url.as_deref())
+                .await
+        }
+        Verb::Apply { at, file } => {
+            let answer = files::read(&file, ISSUING_ANSWER_BYTES_MAX)?;
+            let authority = Place::of(&at)?.open().await?;
+            Ok(issuing_report(
+                &authority,
+                &authority.apply(&answer, clock::now()).await?,
+            ))
+        }
+        Verb::Rotate { at, out } => rotate(&Place::of(&at)?.open().await?, out.as_deref()).await,
+        Verb::Serve {
+            at,
+            listen,
+            tls_cert,
+            tls_key,
+            insecure_http,
+        } => {
+            let place = Place::of(&at)?;
+            let config = &place.config;
+            let pem = |flag: Option<PathBuf>, set: &Option<PathBuf>| flag.or_else(|| set.clone());
+            let cert = pem(tls_cert, &config.tls_cert);
+            let options = ServeOptions {
+                listen: vec![listen.or(config.listen).map_or_else(default_listen, Ok)?],
+                tls: cert.zip(pem(tls_key, &config.tls_key)),
+                insecure_http: insecure_http || config.insecure_http,
+            };
+            run_service(place, &options).await
+        }
+        Verb::Product(verb) => authority_products::run(verb).await,
+        Verb::Key(verb) => authority_keys::run(verb).await,
+        Verb::Host(verb) => authority_keys::hosts(verb).await,
+        Verb::Certify { at, file, out } => {
+            let request = files::read(&file, REQUEST_BYTES_MAX)?;
+            let authority = Place::of(&at)?.open().await?;
+            let activation = authority.certify(&request, None, clock::now()).await?;
+            files::write(&out, &activation.encode())?;
+            let text = format!("Answer written to {}.", out.display());
+            let report = Report::new(json!({ "answer": out }), text);
+            Ok(report.say("next, on the host: muster kms apply FILE"))
+        }
+        Verb::Backup { at, out } => {
+            Place::of(&at)?.open().await?.backup(&out).await?;
+            let text = format!("Backup of the store written to {}.", out.display());
+            let report = Report::new(json!({ "backup": out }), text);
+            Ok(report.say("note: the secret keys beside the store are not in it; copy them apart"))
+        }
+        Verb::Restore { at, file } => {
+            let place = Place::of(&at)?;
+            Authority::restore(&file, &place.dir)?;
+            let text = format!("Restored {} into {}.", file.display(), place.dir.display());
+            Ok(Report::new(
+                json!({ "restored": file, "dir": place.dir }),
+                text,
+            ))
+        }
+    }
+}
+
+/// An authority's directory with its configuration.
+pub(super) struct Place {
+    pub(super) dir: PathBuf,
+    config: AuthorityConfig,
+}
+
+impl Place {
+    pub(super) fn of(at: &AuthorityDir) -> Result<Self, Refusal> {
+        let config: AuthorityConfig = config::load(at.config.as_deref(), "authority")?;
+        let dir = dirs::role_dir(at.dir.as_deref(), config.dir.as_deref(), "authority");
+        Ok(Self { dir, config })
+    }
+
+    pub(super) async fn open(&self) -> Result<Authority, Refusal> {
+        Authority::open(&self.dir).await
+    }
+}
+
+fn default_listen() -> Result<SocketAddr, Refusal> {
+    LISTEN
+        .parse()
+        .map_err(|_| Refusal::new(reasons::MISUSED, LISTEN))
+}
+
+async fn run_service(place: Place, options: &ServeOptions) -> Result<Report, Refusal> {
+    let authority = Arc::new(place.open().await?);
+    let listener = bind(options)?;
+    let shutdown = service::shutdown()?;
+    service::tell_ready(&listener.addresses());
+    let served = serve(Arc::clone(&authority), listener, Arc::new(clock::now), shutdown).await;
+    authority.close().await;
+    let report = served?;
+    tracing::info!(
+        connections = report.connections,
+        "the authority has stopped"
+    );
+    Ok(Report::new(json!({ "stopped": true }), ""))
+}
+
+async fn root(verb: RootVerb) -> Result<Report, Refusal> {
+    match verb {
+        RootVerb::Init {
+            publisher,
+            out,
+            keys,
+        } => {
+            let root = RootKeys::generate(&publisher, usize::from(keys))?;
+            root.write(&out)?;
+            let text = format!("Root of {publisher} written to {}.", out.display());
+            Ok(Report::new(root_json(root.public(), Some(&out)), text)
+                .say(fingerprint_words(root.public()))
+                .say("keep this file offline, with copies: whoever holds it is this publisher"))
+        }
+        RootVerb::Sign { request, key, out } => {
+            let request = files::read(&request, REQUEST_BYTES_MAX)?;
+            let root = RootKeys::read(&key)?;
+            let answer = root.sign(&request, &IssuingTerms::default(), clock::now())?;
+            files::write(&out, &answer.encode())?;
+            let (cert, name) = answer.verify()?;
+            let json = json!({ "answer": out, "name": name.to_string(),
+                "key": cert.key.thumbprint().to_string(), "not_after": rfc3339(cert.not_after) });
+            let text = format!(
+                "Certified the issuing key until {}; answer written to {}.",
+                local(cert.not_after),
+                out.display()
+            );
+            Ok(Report::new(json, text).say("next, at the authority: muster authority apply FILE"))
+        }
+        RootVerb::Export { at, key, out } => {
+            let root = match &key {
+                Some(key) => RootKeys::read(key)?.public().clone(),
+                None => Place::of(&at)?.open().await?.root().clone(),
+            };
+            let written = out.as_deref().map(|out| files::write(out, &root.encode()));
+            written.transpose()?;
+            let text = match &out {
+                Some(out) => format!(
+                    "Public root of {} written to {}.",
+                    root.name(),
+                    out.display()
+                ),
+                None => format!("{}: {}", root.name(), root.fingerprint()),
+            };
+            Ok(Report::new(root_json(&root, out.as_deref()), text).say(fingerprint_words(&root)))
+        }
+    }
+}
+
+fn root_json(root: &Root, file: Option<&Path>) -> Value {
+    json!({
+        "publisher": root.publisher().to_string(),
+        "name": root.name(),
+        "fingerprint": root.fingerprint().to_string(),
+        "keys": root.keys().len(),
+        "file": file,
+    })
+}
+
+fn fingerprint_words(root: &Root) -> String {
+    format!("fingerprint of the root: {}", root.fingerprint())
+}
+
+/// How `init` comes to its root.
+struct Init {
+    root: Option<PathBuf>,
+    offline: bool,
+    out: Option<PathBuf>,
+}
+
+impl Init {
+    async fn run(
+        &self,
+        place: &Place,
+        publisher: &str,
+        url: Option<&str>,
+    ) -> Result<Report, Refusal> {
+        let now = clock::now();
+        let secret = match &self.root {
+            Some(path) if !self.offline => Some(RootKeys::read(path)?),
+            _ => None,
+        };
+        let ceremony = match (&secret, &self.root) {
+            (Some(root), _) => Ceremony::Offline(root.public().clone()),
+            (None, Some(path)) => {
+                Ceremony::Offline(Root::decode(&files::read(path, ROOT_BYTES_MAX)?)?)
+            }
+            (None, None) => Ceremony::Here,
+        };
+        let (authority, mut init) =
+            Authority::init(&place.dir, publisher, url, ceremony, now).await?;
+        if let (Some(root), Some(request)) = (&secret, &init.request) {
+            let answer = root.sign(request, &IssuingTerms::default(), now)?;
+            init.issuing = Some(authority.apply(&answer.encode(), now).await?);
+            init.request = None;
+        }
+        if let (Some(request), Some(out)) = (&init.request, &self.out) {
+            files::write(out, request)?;
+            let text = format!("Request for the root written to {}.", out.display());
+            return Ok(
+                Report::new(json!({ "dir": place.dir, "request": out }), text)
+                    .say("next, at the root: muster authority root sign FILE --out ANSWER")
+                    .say("then here: muster authority apply ANSWER"),
+            );
+        }
+        let issuing = init.issuing.ok_or_else(|| {
+            Refusal::new(
+                reasons::MISUSED,
+                "the root is offline: give --offline and --out FILE",
+            )
+        })?;
+        let mut report = issuing_report(&authority, &issuing);
+        if init.root_is_here {
+            report = report.say(format!(
+                "warning: the root's secret lies in {}; whoever takes it is this publisher.\n  \
+                 Larger publishers keep it offline: see muster authority root init --help.",
+                place.dir.display()
+            ));
+        }
+        Ok(report)
+    }
+}
+
+async fn rotate(authority: &Authority, out: Option<&Path>) -> Result<Report, Refusal> {
+    match (authority.rotate(clock::now()).await?, out) {
+        (Rotation::Done(issuing), _) => Ok(issuing_report(authority, &issuing)),
+        (Rotation::Request(request), Some(out)) => {
+            files::write(out, &request)?;
+            let text = format!("Request for the root written to {}.", out.display());
+            Ok(Report::new(json!({ "request": out }), text)
+                .say("next, at the root: muster authority root sign FILE --out ANSWER"))
+        }
+        (Rotation::Request(_), None) => Err(Refusal::new(
+            reasons::MISUSED,
+            "the root is offline: give --out FILE",
+        )),
+    }
+}
+
+fn issuing_report(authority: &Authority, issuing: &IssuingReport) -> Report {
+    let root = authority.root();
+    let json = json!({
+        "publisher": root.publisher().to_string(),
+        "name": root.name(),
+        "root_fingerprint": root.fingerprint().to_string(),
+        "issuing_cert": issuing.name.to_string(),
+        "not_after": rfc3339(issuing.cert.not_after),
+    });
+    let text = format!(
+        "Authority of {}: issuing key certified until {}.",
+        root.name(),
+        local(issuing.cert.not_after)
+    );
+    Report::new(json, text).say(fingerprint_words(root))
+}

@@ -1,0 +1,396 @@
+//! `muster kms`: a KMS host, from its product key to its service.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use muster_host::{
+    Admin, AuthorityAccess, ClientPage, DnsOptions, Enrolled, Options, Ready, Renewal, RootPin,
+};
+use muster_machine::Machine;
+use muster_net::dns::{TsigKey, parse_server};
+use muster_proto::Refusal;
+use muster_proto::authority::answer::Publisher;
+use muster_proto::key::ProductKey;
+use muster_proto::limits::{ACTIVATION_BYTES_MAX, BUNDLE_BYTES_MAX, ROOT_BYTES_MAX};
+use muster_proto::reason::config as reasons;
+use muster_proto::statement::root::Root;
+use muster_proto::time::Span;
+use muster_proto::wire::Bundle;
+use serde_json::json;
+
+use super::kms_show;
+use super::service;
+use crate::args::kms::{AuthorityAccess as AccessArgs, DnsArgs, Kms, KmsDir, ServeArgs};
+use crate::config::{self, KmsConfig};
+use crate::report::{Report, say};
+use crate::times;
+use crate::{dirs, files};
+
+/// The KMS port (IANA registers 1688/TCP for this use by the field's original).
+const PORT: u16 = 1688;
+
+/// Runs a verb of `muster kms`.
+pub(super) async fn run(verb: Kms) -> Result<Report, Refusal> {
+    match verb {
+        Kms::InstallKey {
+            at,
+            key,
+            access,
+            root,
+            offline,
+            out,
+        } => {
+            let key = ProductKey::parse(&files::key_argument(&key)?)?;
+            let host = Host::open(&at)?;
+            if offline {
+                host.request(&key, root.as_deref(), out.as_deref()).await
+            } else {
+                host.install(&key, root.as_deref(), &access).await
+            }
+        }
+        Kms::Apply { at, file } => {
+            let answer = files::read(&file, ACTIVATION_BYTES_MAX)?;
+            let enrolled = Host::open(&at)?.admin()?.apply(&answer).await?;
+            Ok(enrolled_report(&enrolled))
+        }
+        Kms::Renew {
+            at,
+            access,
+            out,
+            force,
+        } => Host::open(&at)?.renew(&access, out.as_deref(), force).await,
+        Kms::RemoveKey { at, last5 } => {
+            Host::open(&at)?.admin()?.remove_key(&last5).await?;
+            Ok(Report::new(
+                json!({ "removed": last5 }),
+                format!("Removed the key …{last5}."),
+            ))
+        }
+        Kms::Serve(args) => serve(args).await,
+        Kms::Status { at } => Ok(kms_show::status(&Host::open(&at)?.admin()?.status().await?)),
+        Kms::Clients {
+            at,
+            product,
+            limit,
+            after,
+        } => {
+            let after = after.map(|id| id.parse()).transpose()?;
+            let page = ClientPage {
+                product,
+                after,
+                limit: limit as usize,
+            };
+            Ok(kms_show::clients(
+                &Host::open(&at)?.admin()?.clients(&page).await?,
+            ))
+        }
+        Kms::Set {
+            at,
+            renewal,
+            retry,
+            new_identities,
+        } => {
+            let (renewal, retry) = (interval(renewal)?, interval(retry)?);
+            let settings = Host::open(&at)?
+                .admin()?
+                .set(renewal, retry, new_identities)
+                .await?;
+            Ok(kms_show::settings(&settings))
+        }
+        Kms::Retire { at, dns } => {
+            let host = Host::open(&at)?;
+            let admin = host.admin()?;
+            let port = admin.port().await?.unwrap_or(PORT);
+            let zones = admin
+                .retire(&dns_options(&dns, &host.config, &host.machine)?, port)
+                .await?;
+            Ok(kms_show::zones(&zones))
+        }
+        Kms::DnsRecords { at, dns } => {
+            let host = Host::open(&at)?;
+            let port = host.admin()?.port().await?.unwrap_or(PORT);
+            let dns = dns_options(&dns, &host.config, &host.machine)?;
+            Ok(kms_show::records(&dns.lines(port)?))
+        }
+        Kms::ConfirmClock { at } => {
+            Host::open(&at)?.admin()?.confirm_clock().await?;
+            let now = times::now();
+            let text = format!("The clock is taken to be right: {}.", times::local(now));
+            Ok(Report::new(
+                json!({ "confirmed_at": times::rfc3339(now) }),
+                text,
+            ))
+        }
+        Kms::Backup { at, out } => {
+            Host::open(&at)?.admin()?.backup(&out).await?;
+            let text = format!(
+                "Backup written to {}. It holds this host's keys.",
+                out.display()
+            );
+            Ok(Report::new(json!({ "backup": out }), text))
+        }
+        Kms::Restore { at, file } => {
+            let host = Host::open(&at)?;
+            Admin::restore(&file, &host.dir)?;
+            let text = format!("Restored {} into {}.", file.display(), host.dir.display());
+            Ok(Report::new(
+                json!({ "restored": file, "dir": host.dir }),
+                text,
+            ))
+        }
+    }
+}
+
+/// A host's directory with its configuration and the machine it is on.
+struct Host {
+    dir: PathBuf,
+    config: KmsConfig,
+    machine: Machine,
+}
+
+impl Host {
+    fn open(at: &KmsDir) -> Result<Self, Refusal> {
+        let config: KmsConfig = config::load(at.config.as_deref(), "kms")?;
+        let dir = dirs::role_dir(at.dir.as_deref(), config.dir.as_deref(), "kms");
+        Ok(Self {
+            dir,
+            config,
+            machine: Machine::at(at.sysroot.as_deref()),
+        })
+    }
+
+    fn admin(&self) -> Result<Admin, Refusal> {
+        Admin::open(&self.dir, self.machine.clone())
+    }
+
+    fn access(&self, args: &AccessArgs) -> AuthorityAccess {
+        AuthorityAccess {
+            url: args
+                .authority
+                .clone()
+                .or_else(|| self.config.authority.clone()),
+            ca_file: args.ca_file.clone().or_else(|| self.config.ca_file.clone()),
+            insecure_http: args.insecure_http,
+        }
+    }
+
+    async fn install(
+        &self,
+        key: &ProductKey,
+        root: Option<&str>,
+        access: &AccessArgs,
+    ) -> Result<Report, Refusal> {
+        let access = self.access(access);
+        let publisher = Admin::publisher(&access).await?;
+        let pin = root.map(root_pin).transpose()?;
+        let enrolled = self
+            .admin()?
+            .install_key(key, &publisher, pin.as_ref(), &access)
+            .await?;
+        let report = enrolled_report(&enrolled);
+        Ok(if pin.is_some() {
+            report
+        } else {
+            report.say(pinned_words(&publisher))
+        })
+    }
+
+    async fn request(
+        &self,
+        key: &ProductKey,
+        root: Option<&str>,
+        out: Option<&Path>,
+    ) -> Result<Report, Refusal> {
+        let need = |what| Refusal::new(reasons::MISUSED, what);
+        let bundle = root.ok_or_else(|| need("--offline needs --root with a policy bundle"))?;
+        let out = out.ok_or_else(|| need("--offline needs --out"))?;
+        let bundle = Bundle::decode(&files::read(Path::new(bundle), BUNDLE_BYTES_MAX)?)?;
+        let request = self.admin()?.request_offline(key, &bundle, None).await?;
+        files::write(out, &request)?;
+        Ok(request_report(&[out.to_path_buf()]))
+    }
+
+    async fn renew(
+        &self,
+        access: &AccessArgs,
+        out: Option<&Path>,
+        force: bool,
+    ) -> Result<Report, Refusal> {
+        let outcomes = self
+            .admin()?
+            .renew(&self.access(access), out.is_some(), force)
+            .await?;
+        let mut written = Vec::new();
+        let mut lines = Vec::new();
+        let mut failed = None;
+        for (publisher, outcome) in outcomes {
+            match outcome {
+                Ok(Renewal::Done(enrolled)) => lines.push(enrolled_text(&enrolled)),
+                Ok(Renewal::NotDue(due)) => {
+                    lines.push(format!(
+                        "Not due before {}; --force renews now.",
+                        times::local(due)
+                    ));
+                }
+                Ok(Renewal::Request(request)) => {
+                    let out = out.unwrap_or(Path::new("renewal.request"));
+                    // One file for each publisher: the first has the name given.
+                    let path = if written.is_empty() {
+                        out.to_path_buf()
+                    } else {
+                        PathBuf::from(format!("{}.{publisher}", out.display()))
+                    };
+                    files::write(&path, &request)?;
+                    written.push(path);
+                }
+                Err(refusal) => failed = Some(refusal),
+            }
+        }
+        if let Some(refusal) = failed {
+            return Err(refusal);
+        }
+        if written.is_empty() {
+            let text = lines.join("\n");
+            return Ok(Report::new(json!({ "renewed": lines }), text));
+        }
+        Ok(request_report(&written))
+    }
+}
+
+async fn serve(args: ServeArgs) -> Result<Report, Refusal> {
+    let host = Host::open(&args.at)?;
+    let dns = dns_options(&args.dns, &host.config, &host.machine)?;
+    let listen: Vec<SocketAddr> = match (args.listen.is_empty(), host.config.listen.is_empty()) {
+        (false, _) => args.listen,
+        (true, false) => host.config.listen.clone(),
+        (true, true) => vec![SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, PORT))],
+    };
+    let access = host.access(&args.access);
+    let options = Options {
+        dir: host.dir.clone(),
+        listen,
+        dns: dns.clone(),
+        machine: host.machine,
+        access,
+    };
+    let ready = Ready::open(options).await?;
+    let shutdown = service::shutdown()?;
+    service::tell_ready(&ready.addresses());
+    if dns.zones.is_empty() {
+        hint_records(&dns, &ready);
+    }
+    muster_host::serve(ready, shutdown).await?;
+    Ok(Report::new(json!({ "stopped": true }), ""))
+}
+
+/// Without a zone, the records for a hand-kept one are printed.
+fn hint_records(dns: &DnsOptions, ready: &Ready) {
+    let port = ready.addresses().first().map_or(PORT, SocketAddr::port);
+    let Ok(zone) = "example.com".parse() else {
+        return;
+    };
+    let hand = DnsOptions {
+        zones: vec![zone],
+        ..dns.clone()
+    };
+    if let Ok(lines) = hand.lines(port) {
+        say("No DNS zone is configured. In a zone kept by hand (here example.com), add:");
+        lines.iter().for_each(|line| say(&format!("  {line}")));
+    }
+}
+
+/// The DNS options of flags over configuration.
+fn dns_options(
+    args: &DnsArgs,
+    config: &KmsConfig,
+    machine: &Machine,
+) -> Result<DnsOptions, Refusal> {
+    let server = args.dns_server.as_ref().or(config.dns.server.as_ref());
+    let zones = if args.dns_zone.is_empty() {
+        &config.dns.zones
+    } else {
+        &args.dns_zone
+    };
+    let key = args.tsig_key.as_ref().or(config.dns.tsig_key.as_ref());
+    let host_name = args
+        .host_name
+        .clone()
+        .or_else(|| config.dns.host_name.clone());
+    let addresses = if args.host_address.is_empty() {
+        &config.dns.host_addresses
+    } else {
+        &args.host_address
+    };
+    Ok(DnsOptions {
+        servers: server
+            .map(|server| parse_server(server))
+            .transpose()?
+            .into_iter()
+            .collect(),
+        zones: zones
+            .iter()
+            .map(|zone| zone.parse())
+            .collect::<Result<_, _>>()?,
+        key: key.map(|path| TsigKey::read(path)).transpose()?,
+        host_name: host_name
+            .or_else(|| machine.host_name())
+            .unwrap_or_else(|| "localhost".into()),
+        addresses: addresses.clone(),
+    })
+}
+
+/// Reads `--root FILE|FINGERPRINT`.
+pub(super) fn root_pin(text: &str) -> Result<RootPin, Refusal> {
+    if let Ok(fingerprint) = text.parse() {
+        return Ok(RootPin::Fingerprint(fingerprint));
+    }
+    Root::decode(&files::read(Path::new(text), ROOT_BYTES_MAX)?).map(RootPin::Root)
+}
+
+fn pinned_words(publisher: &Publisher) -> String {
+    format!(
+        "note: the root of {} was pinned as found; compare its fingerprint with the publisher's:\n  {}",
+        publisher.root.name(),
+        publisher.root.fingerprint()
+    )
+}
+
+fn enrolled_text(enrolled: &Enrolled) -> String {
+    format!(
+        "Certified by {} for {} until {}.",
+        enrolled.root.name(),
+        enrolled.products.join(", "),
+        times::local(enrolled.not_after)
+    )
+}
+
+fn enrolled_report(enrolled: &Enrolled) -> Report {
+    let json = json!({
+        "publisher": enrolled.root.publisher().to_string(),
+        "name": enrolled.root.name(),
+        "root_fingerprint": enrolled.root.fingerprint().to_string(),
+        "products": enrolled.products,
+        "not_after": times::rfc3339(enrolled.not_after),
+    });
+    Report::new(json, enrolled_text(enrolled))
+}
+
+fn request_report(files: &[PathBuf]) -> Report {
+    let names: Vec<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    let text = format!("Request written to {}.", names.join(", "));
+    Report::new(json!({ "requests": names }), text)
+        .say("next: the publisher answers it with `muster authority certify FILE --out ANSWER`;")
+        .say("      then: muster kms apply ANSWER")
+}
+
+/// `policy` returns to the policy's own interval.
+fn interval(text: Option<String>) -> Result<Option<Option<Span>>, Refusal> {
+    match text.as_deref() {
+        None => Ok(None),
+        Some("policy") => Ok(Some(None)),
+        Some(span) => span.parse().map(|span| Some(Some(span))),
+    }
+}

@@ -1,0 +1,321 @@
+//! A small estate of real processes for end-to-end tests: each role in a directory of its own, the
+//! real binary, real sockets. Everything started is stopped when the estate goes.
+#![allow(dead_code, reason = "each test file uses its own part of the estate")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How long a service may take to become ready, and a command to end.
+const READY_SECONDS: u64 = 30;
+
+/// The binary under test.
+pub fn muster() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MUSTER_")) {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// Runs a prepared command to its end.
+    pub fn of(command: &mut Command) -> Self {
+        let output = command.output().expect("the command runs");
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Demands exit code 0.
+    pub fn done(self) -> Self {
+        assert_eq!(self.code, 0, "{self:#?}");
+        self
+    }
+
+    /// Demands exit code 1 and a reason code in the words.
+    pub fn refused(self, code: &str) -> Self {
+        assert_eq!(self.code, 1, "{self:#?}");
+        assert!(self.stderr.contains(code), "{code} is not in {self:#?}");
+        self
+    }
+
+    /// The JSON document on stdout.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {self:#?}"))
+    }
+}
+
+/// Runs `muster` with arguments.
+pub fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Outcome {
+    Outcome::of(muster().args(args))
+}
+
+/// A service process; it is killed when dropped.
+pub struct Service {
+    child: Child,
+    pub address: String,
+    log: mpsc::Receiver<String>,
+}
+
+impl Service {
+    /// Starts a service and waits for its ready line.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the service starts");
+        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+        let (tell, log) = mpsc::channel();
+        let (ready, address) = mpsc::channel();
+        let tell_too = tell.clone();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if let Some(rest) = line.strip_prefix("listening on ") {
+                    let address = rest.split([',', ' ']).next().unwrap_or_default().to_owned();
+                    let _ = ready.send(address);
+                }
+                let _ = tell.send(line);
+            }
+        });
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = tell_too.send(line);
+            }
+        });
+        let address = address.recv_timeout(Duration::from_secs(READY_SECONDS));
+        let Ok(address) = address else {
+            let _ = child.kill();
+            panic!(
+                "the service did not become ready: {:#?}",
+                log.try_iter().collect::<Vec<_>>()
+            );
+        };
+        Self {
+            child,
+            address,
+            log,
+        }
+    }
+
+    /// What the service has logged since the last call.
+    pub fn log(&self) -> Vec<String> {
+        // The reader threads may be a moment behind the answer that caused the line.
+        let mut lines = Vec::new();
+        while let Ok(line) = self.log.recv_timeout(Duration::from_millis(200)) {
+            lines.push(line);
+        }
+        lines
+    }
+
+    /// SIGKILL: no chance to tidy up.
+    pub fn kill(mut self) {
+        self.child.kill().expect("the service can be killed");
+        self.child.wait().expect("the service has ended");
+    }
+
+    /// SIGTERM and its exit code.
+    pub fn stop(mut self) -> i32 {
+        let pid = self.child.id().to_string();
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .expect("kill runs");
+        self.child
+            .wait()
+            .expect("the service ends")
+            .code()
+            .unwrap_or(-1)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A publisher with an authority, and whatever hosts and machines a test makes.
+pub struct Estate {
+    pub dir: tempfile::TempDir,
+}
+
+impl Estate {
+    /// A publisher with one product.
+    pub fn new(product: &str, kind: &str) -> Self {
+        let estate = Self {
+            dir: tempfile::tempdir().expect("a directory"),
+        };
+        estate.authority(&["init", "--publisher", "Contoso"]).done();
+        estate.product(product, kind, &[]);
+        estate
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs `muster authority …` on the estate's authority.
+    pub fn authority(&self, args: &[&str]) -> Outcome {
+        run(self.role("authority", "authority", args))
+    }
+
+    /// Adds a product and writes its policy bundle.
+    pub fn product(&self, product: &str, kind: &str, fields: &[&str]) {
+        let add = ["product", "add", product, "--name", product, "--kind", kind];
+        self.authority(&[&add, fields].concat()).done();
+        self.write_policy(product);
+    }
+
+    /// Writes a product's present policy bundle.
+    pub fn write_policy(&self, product: &str) {
+        let out = self.policy(product);
+        let out = out.to_str().expect("paths are text");
+        self.authority(&["product", "policy", product, "--out", out])
+            .done();
+    }
+
+    pub fn policy(&self, product: &str) -> PathBuf {
+        self.path(&format!("{product}.policy"))
+    }
+
+    /// Issues a key of a channel.
+    pub fn key(&self, product: &str, channel: &str) -> String {
+        let args = [
+            "key",
+            "issue",
+            "--product",
+            product,
+            "--channel",
+            channel,
+            "--json",
+        ];
+        let issued = self.authority(&args).done().json();
+        issued["keys"][0]["key"].as_str().expect("a key").to_owned()
+    }
+
+    /// Starts the authority's service.
+    pub fn serve_authority(&self) -> Service {
+        let args = self.role(
+            "authority",
+            "authority",
+            &["serve", "--listen", "127.0.0.1:0"],
+        );
+        Service::start(muster().args(args))
+    }
+
+    /// Certifies a host by wire under a new host product key.
+    pub fn certify(&self, host: &str, product: &str, authority: &Service) {
+        let key = self.key(product, "kms-host");
+        let url = format!("http://{}", authority.address);
+        self.kms(host, &["install-key", &key, "--authority", &url])
+            .done();
+    }
+
+    /// Runs `muster kms …` on a host of the estate.
+    pub fn kms(&self, host: &str, args: &[&str]) -> Outcome {
+        run(self.kms_args(host, args))
+    }
+
+    /// The arguments of `muster kms …` on a host of the estate.
+    pub fn kms_args(&self, host: &str, args: &[&str]) -> Vec<String> {
+        let mut args = self.role("kms", host, args);
+        args.extend(["--sysroot".to_owned(), self.hardware(host)]);
+        args
+    }
+
+    /// Starts a KMS host.
+    pub fn serve_kms(&self, host: &str, more: &[&str]) -> Service {
+        let listen: &[&str] = if more.contains(&"--listen") {
+            &[]
+        } else {
+            &["--listen", "127.0.0.1:0"]
+        };
+        let args = [&["serve"], listen, more].concat();
+        Service::start(muster().args(self.kms_args(host, &args)))
+    }
+
+    /// Runs `muster client …` on a machine of the estate.
+    pub fn client(&self, machine: &str, args: &[&str]) -> Outcome {
+        run(self.client_args(machine, args))
+    }
+
+    /// The arguments of `muster client …` on a machine of the estate.
+    pub fn client_args(&self, machine: &str, args: &[&str]) -> Vec<String> {
+        let mut args = self.role("client", machine, args);
+        args.extend(["--sysroot".to_owned(), self.hardware(machine)]);
+        args
+    }
+
+    /// Installs a generic key on a machine and points it at a host.
+    pub fn machine(&self, machine: &str, product: &str, generic: &str, host: &str) {
+        let policy = self.policy(product);
+        let policy = policy.to_str().expect("paths are text");
+        self.client(machine, &["install-key", generic, "--policy", policy])
+            .done();
+        self.client(machine, &["set-host", host]).done();
+    }
+
+    /// The first product of a machine's status.
+    pub fn status(&self, machine: &str) -> Value {
+        self.client(machine, &["status", "--json"]).done().json()["products"][0].take()
+    }
+
+    /// The declared hardware of a machine: made when first named, different for each.
+    pub fn hardware(&self, name: &str) -> String {
+        let root = self.path(&format!("hardware-{name}"));
+        let id = root.join("etc/machine-id");
+        if !id.exists() {
+            fs::create_dir_all(root.join("etc")).expect("a directory");
+            fs::create_dir_all(root.join("sys/class/dmi/id")).expect("a directory");
+            let text: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+            fs::write(&id, format!("{text:0>32}\n")).expect("a file");
+            fs::write(
+                root.join("sys/class/dmi/id/product_uuid"),
+                format!("uuid of {name}\n"),
+            )
+            .expect("a file");
+        }
+        root.to_str().expect("paths are text").to_owned()
+    }
+
+    fn role(&self, noun: &str, dir: &str, args: &[&str]) -> Vec<String> {
+        let dir = self.path(dir);
+        let dir = dir.to_str().expect("paths are text");
+        let head = std::iter::once(noun).chain(args.iter().copied());
+        head.chain(["--dir", dir]).map(str::to_owned).collect()
+    }
+}
+
+/// Copies a directory with its files.
+pub fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a directory");
+    for entry in fs::read_dir(from).expect("the directory is read") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The host's own records in DNS: written at start and daily, withdrawn only by `retire`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use muster_net::dns::Resolver;
+use muster_net::dns::TsigKey;
+use muster_net::dns::update::{self, HostRecords};
+use muster_proto::Refusal;
+use muster_proto::reason::{config, kms as reasons};
+use muster_proto::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A zone to stand in: `ZONE[,PRIORITY[,WEIGHT]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    /// The zone's name.
+    pub name: String,
+    /// The SRV record's priority (RFC 2782): lower ones are asked first.
+    pub priority: u16,
+    /// The SRV record's weight: the share among hosts of one priority.
+    pub weight: u16,
+}
+
+impl FromStr for Zone {
+    type Err = Refusal;
+
+    fn from_str(text: &str) -> Result<Self, Refusal> {
+        let refuse = || {
+            let detail = format!("{text:?}: write ZONE, ZONE,PRIORITY or ZONE,PRIORITY,WEIGHT");
+            Refusal::new(config::MISUSED, detail)
+        };
+        let mut parts = text.split(',').map(str::trim);
+        let name = parts
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches('.')
+            .to_ascii_lowercase();
+        let mut number = || match parts.next() {
+            None => Ok(0),
+            Some(part) => part.parse().map_err(|_| refuse()),
+        };
+        let zone = Self {
+            priority: number()?,
+            weight: number()?,
+            name,
+        };
+        if zone.name.is_empty() || parts.next().is_some() {
+            return Err(refuse());
+        }
+        Ok(zone)
+    }
+}
+
+/// How the host stands in DNS.
+#[derive(Clone, Default)]
+pub struct DnsOptions {
+    /// Servers to update; empty: each zone's own, found through the system's resolver.
+    pub servers: Vec<SocketAddr>,
+    /// The zones.
+    pub zones: Vec<Zone>,
+    /// The TSIG key; without one nothing is updated.
+    pub key: Option<TsigKey>,
+    /// The host's name; one without a dot is taken within each zone.
+    pub host_name: String,
+    /// Addresses to register for that name too.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// What became of the last update of one zone.
+///
+/// *Warning:* this type is used in stored state.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ZoneStatus {
+    /// The zone.
+    pub zone: String,
+    /// `published`, `withdrawn` or `failed`.
+    pub state: String,
+    /// When, in seconds since 1970.
+    pub at: u64,
+    /// The reason of a failure.
+    pub reason: Option<String>,
+    /// The whole message of a failure.
+    pub message: Option<String>,
+}
+
+/// What to do to the records.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// They stand.
+    Published,
+    /// They are gone.
+    Withdrawn,
+}
+
+impl DnsOptions {
+    /// The records of this host in a zone.
+    pub fn records(&self, zone: &Zone, port: u16) -> HostRecords {
+        let name = self.host_name.trim_end_matches('.').to_ascii_lowercase();
+        let target = if name.contains('.') {
+            name
+        } else {
+            format!("{name}.{}", zone.name)
+        };
+        HostRecords {
+            target,
+            port,
+            priority: zone.priority,
+            weight: zone.weight,
+            addresses: self.addresses.clone(),
+        }
+    }
+
+    /// Zone-file lines for zones that are kept by hand.
+    pub fn lines(&self, port: u16) -> Result<Vec<String>, Refusal> {
+        let mut lines = Vec::new();
+        for zone in &self.zones {
+            lines.extend(self.records(zone, port).lines(&zone.name)?);
+        }
+        Ok(lines)
+    }
+
+    /// Updates every zone; one that fails does not keep the others from being updated.
+    pub async fn update(&self, wanted: Wanted, port: u16, now: Timestamp) -> Vec<ZoneStatus> {
+        let mut outcomes = Vec::new();
+        for zone in &self.zones {
+            let outcome = self.update_zone(zone, wanted, port).await;
+            outcomes.push(self.tell(zone, wanted, outcome, now));
+        }
+        outcomes
+    }
+
+    async fn update_zone(&self, zone: &Zone, wanted: Wanted, port: u16) -> Result<(), Refusal> {
+        let Some(key) = &self.key else {
+            let detail = format!("zone {}: --tsig-key FILE is needed to update it", zone.name);
+            return Err(Refusal::new(reasons::NO_TSIG_KEY, detail));
+        };
+        let servers = if self.servers.is_empty() {
+            Resolver::system()?.zone_servers(&zone.name).await?
+        } else {
+            self.servers.clone()
+        };
+        let records = self.records(zone, port);
+        match wanted {
+            Wanted::Published => update::register(&servers, &zone.name, key, &records).await,
+            Wanted::Withdrawn => update::withdraw(&servers, &zone.name, key, &records).await,
+        }
+    }
+
+    fn tell(
+        &self,
+        zone: &Zone,
+        wanted: Wanted,
+        outcome: Result<(), Refusal>,
+        now: Timestamp,
+    ) -> ZoneStatus {
+        let done = if wanted == Wanted::Published {
+            "published"
+        } else {
+            "withdrawn"
+        };
+        let failure = outcome.err();
+        match &failure {
+            None => tracing::info!(zone = zone.name, state = done, "DNS records"),
+            Some(refusal) => {
+                tracing::warn!(
+                    zone = zone.name,
+                    code = refusal.reason.code(),
+                    "DNS: {refusal}"
+                );
+            }
+        }
+        ZoneStatus {
+            zone: zone.name.clone(),
+            state: if failure.is_none() { done } else { "failed" }.to_owned(),
+            at: now.seconds(),
+            reason: failure
+                .as_ref()
+                .map(|refusal| refusal.reason.code().to_owned()),
+            message: failure.map(|refusal| refusal.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_are_read() {
+        let zone = |text: &str| text.parse::<Zone>();
+        let full = Zone {
+            name: "corp.test".into(),
+            priority: 10,
+            weight: 20,
+        };
+        assert_eq!(zone("Corp.Test.,10,20").unwrap(), full);
+        assert_eq!(
+            zone("corp.test").unwrap(),
+            Zone {
+                priority: 0,
+                weight: 0,
+                ..full
+            }
+        );
+        for wrong in [
+            "",
+            ",1",
+            "corp.test,x",
+            "corp.test,70000",
+            "corp.test,1,2,3",
+        ] {
+            assert_eq!(zone(wrong).unwrap_err().reason, config::MISUSED, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_short_host_name_stands_within_each_zone() {
+        let options = DnsOptions {
+            host_name: "kms".into(),
+            ..DnsOptions::default()
+        };
+        let zone = "corp.test".parse().unwrap();
+        assert_eq!(options.records(&zone, 1688).target, "kms.corp.test");
+        let full = DnsOptions {
+            host_name: "KMS.other.test.".into(),
+            ..options
+        };
+        assert_eq!(full.records(&zone, 1688).target, "kms.other.test");
+    }
+}

@@ -1,0 +1,24 @@
+//! The KMS host: one process on one port for every publisher. It is certified under host product
+//! keys, stands in DNS, counts client computers, and signs leases.
+//!
+//! What is counted and what is answered is decided in `muster_proto::host`; this crate opens, asks
+//! the store, signs and seals.
+#![forbid(unsafe_code)]
+
+mod admin;
+mod answer;
+mod dns;
+mod enrol;
+mod keys;
+mod records;
+mod refresh;
+mod service;
+mod state;
+mod status;
+
+pub use admin::{Admin, AuthorityAccess, Renewal};
+pub use dns::{DnsOptions, Wanted, Zone, ZoneStatus};
+pub use enrol::{Enrolled, RootPin, publisher_of};
+pub use records::Settings;
+pub use service::{Options, Ready, serve};
+pub use status::{ClientLine, ClientPage, KeyStatus, PoolStatus, Status};

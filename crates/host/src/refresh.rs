@@ -1,0 +1,101 @@
+//! What a host fetches from its authorities by itself, daily: revocations, newer policies, and its
+//! own renewal once half of a certificate's life has passed. An authority that cannot be reached is
+//! named in the log and costs nothing: what the host holds stays in force.
+
+use muster_machine::clock;
+use muster_proto::Refusal;
+use muster_proto::authority::answer::RevocationList;
+use muster_proto::authority::renewable_from;
+use muster_proto::ids::PublisherId;
+use muster_proto::reason::kms as reasons;
+use muster_proto::reason::statement;
+use muster_proto::wire::Bundle;
+
+use crate::admin::{Admin, AuthorityAccess, Renewal, client, get};
+use crate::enrol::take_revocations;
+use crate::keys::{PublisherKeys, StoredKeys};
+
+impl Admin {
+    /// Refreshes everything that an authority with a known address can tell.
+    pub async fn refresh(&self, access: &AuthorityAccess) -> Result<(), Refusal> {
+        for stored in self.records.all_keys().await?.1 {
+            let publisher = stored.root()?.publisher();
+            let url = access.url.as_deref().or(stored.authority());
+            let (Some(url), true) = (url, stored.is_certified()) else {
+                continue;
+            };
+            if let Err(refusal) = self.refresh_one(publisher, url, access).await {
+                tracing::warn!(%publisher, code = refusal.reason.code(), "{refusal}");
+            }
+        }
+        Ok(())
+    }
+
+    async fn refresh_one(
+        &self,
+        publisher: PublisherId,
+        url: &str,
+        access: &AuthorityAccess,
+    ) -> Result<(), Refusal> {
+        let authority = client(url, access)?;
+        let (revision, stored) = self.records.keys(publisher).await?;
+        let mut stored = stored.ok_or(Refusal::from(reasons::NOT_CERTIFIED))?;
+        let keys = PublisherKeys::load(stored.clone())?;
+        let mut said = Vec::new();
+        let path = format!("/v1/revocations?from={}", keys.revoked.number());
+        let list = RevocationList::decode(&get(&authority, &path).await?)?;
+        if take_revocations(&mut stored, &list)? {
+            said.push(format!("took revocations up to {}", list.number));
+        }
+        for product in keys.policies.keys() {
+            let path = format!("/v1/products/{product}/policy");
+            let bundle = Bundle::decode(&get(&authority, &path).await?)?;
+            if take_policy(&mut stored, &keys, &bundle)? {
+                said.push(format!("took a newer policy of {product}"));
+            }
+        }
+        let now = clock::now();
+        if !said.is_empty() {
+            tracing::info!(%publisher, "{}", said.join(", "));
+            self.records
+                .put_keys(revision, &stored, said.join(", "), now)
+                .await?;
+        }
+        if now >= renewable_from(keys.cert.issued, keys.cert.not_after) {
+            let access = AuthorityAccess {
+                url: Some(url.to_owned()),
+                ..access.clone()
+            };
+            if let Renewal::Done(renewed) = self.renew_one(publisher, &access, false, false).await?
+            {
+                tracing::info!(%publisher, "renewed until {}", renewed.not_after.seconds());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Puts a newer policy in the place of the one held; never an older one.
+fn take_policy(
+    stored: &mut StoredKeys,
+    keys: &PublisherKeys,
+    bundle: &Bundle,
+) -> Result<bool, Refusal> {
+    if bundle.root != keys.root {
+        return Err(statement::ROOT_UNKNOWN.into());
+    }
+    let policy = bundle.verify()?.policy.claims;
+    let held = keys
+        .policies
+        .get(&policy.product)
+        .map_or(0, |held| held.version);
+    if policy.version <= held {
+        return Ok(false);
+    }
+    for bytes in &mut stored.bundles {
+        if Bundle::decode(bytes)?.verify()?.policy.claims.product == policy.product {
+            *bytes = bundle.encode();
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,249 @@
+//! The running host: listens, answers, keeps DNS and its own keys fresh, follows what other
+//! commands change, and stops in order.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use muster_machine::{Machine, clock};
+use muster_net::http::{Listener, Request, Response, ServerLimits, serve as serve_http};
+use muster_proto::Refusal;
+use muster_proto::ids::{ProductId, PublisherId};
+use muster_proto::limits::{
+    DNS_REFRESH_SECONDS, FOLLOW_SECONDS, REFRESH_FIRST_SECONDS, REFRESH_SECONDS,
+    SEALED_ASK_BYTES_MAX, UPKEEP_SECONDS,
+};
+use muster_proto::reason::kms as reasons;
+
+use crate::admin::{Admin, AuthorityAccess};
+use crate::answer::Unanswered;
+use crate::dns::{DnsOptions, Wanted};
+use crate::records::Records;
+use crate::state::{Shared, reference};
+
+const CBOR: &str = "application/cbor";
+const BYTES: &str = "application/octet-stream";
+
+/// How a host serves.
+#[derive(Clone)]
+pub struct Options {
+    /// The host's directory.
+    pub dir: PathBuf,
+    /// Addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// How it stands in DNS.
+    pub dns: DnsOptions,
+    /// The machine, for renewals.
+    pub machine: Machine,
+    /// How authorities are reached.
+    pub access: AuthorityAccess,
+}
+
+/// A host that is ready to serve: it listens and holds its keys.
+pub struct Ready {
+    shared: Arc<Shared>,
+    listener: Listener,
+    dns: DnsOptions,
+    admin: Admin,
+    access: AuthorityAccess,
+}
+
+impl Ready {
+    /// Opens the directory and the port. Refuses when the host is not certified, the port is taken,
+    /// or the store cannot be opened.
+    pub async fn open(options: Options) -> Result<Self, Refusal> {
+        let records = Records::open(&options.dir)?;
+        let admin = Admin::over(records.clone(), options.machine);
+        let shared = Shared::load(records).await?;
+        if shared.publishers() == 0 {
+            return Err(reasons::NOT_CERTIFIED.into());
+        }
+        let listener = Listener::bind(&options.listen)?;
+        let addresses: Vec<String> = listener
+            .addresses()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        shared.records.put_listen(&addresses, clock::now()).await?;
+        let shared = Arc::new(shared);
+        Ok(Self {
+            shared,
+            listener,
+            dns: options.dns,
+            admin,
+            access: options.access,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listener.addresses()
+    }
+}
+
+/// Serves until `shutdown` comes: then no connection is taken any more, what is under way is
+/// answered, and the store is closed. DNS records stay; only `retire` withdraws them.
+pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(), Refusal> {
+    let Ready {
+        shared,
+        listener,
+        dns,
+        admin,
+        access,
+    } = ready;
+    let port = listener.addresses().first().map_or(0, SocketAddr::port);
+    let upkeep = tokio::spawn(keep_up(Arc::clone(&shared)));
+    let refreshing = tokio::spawn(refresh(admin, access));
+    let registering = tokio::spawn(register(Arc::clone(&shared), dns, port));
+    let limits = ServerLimits {
+        body_bytes_max: SEALED_ASK_BYTES_MAX,
+        ..ServerLimits::default()
+    };
+    let routed = Arc::clone(&shared);
+    let served = serve_http(
+        listener,
+        limits,
+        move |request| route(Arc::clone(&routed), request),
+        shutdown,
+    );
+    let report = served.await;
+    registering.abort();
+    upkeep.abort();
+    refreshing.abort();
+    shared.records.store.close().await?;
+    let report = report?;
+    tracing::info!(connections = report.connections, "the host has stopped");
+    Ok(())
+}
+
+async fn route(shared: Arc<Shared>, request: Request) -> Response {
+    let method = request.method().as_str();
+    let path = request
+        .path()
+        .strip_prefix("/muster/v1/")
+        .unwrap_or_default();
+    match (method, path.split_once('/').unwrap_or((path, ""))) {
+        ("POST", ("ask", "")) => ask(&shared, &request).await,
+        ("GET", ("hello", publisher)) => hello(&shared, publisher),
+        ("GET", ("policy", rest)) => policy(&shared, rest),
+        ("GET", ("revocations", publisher)) => revocations(&shared, publisher, request.query()),
+        _ => Response::text(
+            404,
+            "this is a muster KMS host; there is nothing at this path\n",
+        ),
+    }
+}
+
+async fn ask(shared: &Shared, request: &Request) -> Response {
+    match shared.answer(request.peer.ip(), &request.body).await {
+        Ok(sealed) => Response::new(200, BYTES, sealed),
+        Err(Unanswered { status, refusal }) => {
+            tracing::warn!(code = refusal.reason.code(), peer = %request.peer.ip(), status, "{refusal}");
+            Response::text(status, format!("{refusal}\n"))
+        }
+    }
+}
+
+fn hello(shared: &Shared, publisher: &str) -> Response {
+    match PublisherId::from_str(publisher)
+        .ok()
+        .and_then(|id| shared.keys_of(&id))
+    {
+        Some(keys) => Response::new(200, CBOR, keys.hello(shared.store_id())),
+        None => unknown_publisher(),
+    }
+}
+
+fn policy(shared: &Shared, rest: &str) -> Response {
+    let found = rest.split_once('/').and_then(|(publisher, product)| {
+        let keys = shared.keys_of(&publisher.parse().ok()?)?;
+        keys.bundles
+            .get(&product.parse::<ProductId>().ok()?)
+            .cloned()
+    });
+    match found {
+        Some(bundle) => Response::new(200, CBOR, bundle),
+        None => Response::text(404, format!("{}\n", reasons::PRODUCT_UNKNOWN)),
+    }
+}
+
+fn revocations(shared: &Shared, publisher: &str, query: Option<&str>) -> Response {
+    let Some(keys) = PublisherId::from_str(publisher)
+        .ok()
+        .and_then(|id| shared.keys_of(&id))
+    else {
+        return unknown_publisher();
+    };
+    let from = query
+        .and_then(|query| query.strip_prefix("from="))
+        .and_then(|n| n.parse().ok());
+    match keys.revocations_after(from.unwrap_or(0)) {
+        Some(delta) => Response::new(200, CBOR, delta),
+        None => Response::new(204, CBOR, Vec::new()),
+    }
+}
+
+fn unknown_publisher() -> Response {
+    Response::text(404, format!("{}\n", reasons::UNKNOWN_PUBLISHER))
+}
+
+/// Follows changes of the directory every second, and once an hour does what time brings: opening
+/// keys are replaced, the clock is noted.
+async fn keep_up(shared: Arc<Shared>) {
+    let mut follow = tokio::time::interval(Duration::from_secs(FOLLOW_SECONDS));
+    let mut upkeep = tokio::time::interval(Duration::from_secs(UPKEEP_SECONDS));
+    loop {
+        let done = tokio::select! {
+            _ = follow.tick() => shared.follow().await.map(|_| ()),
+            _ = upkeep.tick() => maintain(&shared).await,
+        };
+        if let Err(refusal) = done {
+            tracing::warn!(code = refusal.reason.code(), "{refusal}");
+        }
+    }
+}
+
+async fn maintain(shared: &Shared) -> Result<(), Refusal> {
+    let now = shared.trusted_now()?;
+    shared
+        .records
+        .put_clock_reference(reference(), None)
+        .await?;
+    shared.rotate_opening_keys(now).await
+}
+
+/// Registers at start and daily. A zone that could not be updated is tried again every 15 minutes.
+async fn register(shared: Arc<Shared>, dns: DnsOptions, port: u16) {
+    if dns.zones.is_empty() {
+        return;
+    }
+    loop {
+        let now = clock::now();
+        let zones = dns.update(Wanted::Published, port, now).await;
+        if let Err(refusal) = shared.records.put_zones(&zones, now).await {
+            tracing::warn!(code = refusal.reason.code(), "{refusal}");
+        }
+        let all_stand = zones.iter().all(|zone| zone.state == "published");
+        let pause = if all_stand {
+            DNS_REFRESH_SECONDS
+        } else {
+            DNS_REFRESH_SECONDS / 96
+        };
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+    }
+}
+
+/// Asks the authorities once a day, the first time a minute after the start.
+async fn refresh(admin: Admin, access: AuthorityAccess) {
+    let first = tokio::time::Instant::now() + Duration::from_secs(REFRESH_FIRST_SECONDS);
+    let mut daily = tokio::time::interval_at(first, Duration::from_secs(REFRESH_SECONDS));
+    loop {
+        daily.tick().await;
+        if let Err(refusal) = admin.refresh(&access).await {
+            tracing::warn!(code = refusal.reason.code(), "{refusal}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What the running host shares among its connections: keys by publisher, the store, the desk, the
+//! settings. It follows what other commands change in the directory, without a restart.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use muster_machine::clock;
+use muster_net::seal::OpeningKey;
+use muster_proto::Refusal;
+use muster_proto::host::{AskFacts, ClockGuard, ClockReference, Decision, Desk, Intervals};
+use muster_proto::ids::{PublisherId, StoreId};
+use muster_proto::time::{Span, Timestamp};
+
+use crate::keys::{PublisherKeys, StoredKeys, rotate_opening_key};
+use crate::records::{Records, Settings};
+
+/// Shared by all connections of one host.
+pub(crate) struct Shared {
+    pub(crate) records: Records,
+    desk: Arc<Mutex<Desk>>,
+    view: RwLock<View>,
+    clock: Mutex<ClockGuard>,
+    store_id: StoreId,
+}
+
+/// What is replaced as a whole when the directory changed.
+struct View {
+    publishers: BTreeMap<PublisherId, Arc<PublisherKeys>>,
+    settings: Settings,
+    version: u64,
+}
+
+impl Shared {
+    /// Loads a directory's keys and settings.
+    pub(crate) async fn load(records: Records) -> Result<Self, Refusal> {
+        let identity = records.identity().await?;
+        let store_id = identity.id;
+        let now = reference();
+        let guard = match records.clock_reference().await? {
+            Some(stored) => ClockGuard::resume(stored, now),
+            None => ClockGuard::begin(now),
+        };
+        let version = records.version().await?;
+        let view = View {
+            publishers: load_keys(&records).await?,
+            settings: records.settings().await?,
+            version,
+        };
+        let mut desk = Desk::new(identity);
+        desk.set_new_identities_per_hour(view.settings.new_identities);
+        Ok(Self {
+            records,
+            desk: Arc::new(Mutex::new(desk)),
+            view: RwLock::new(view),
+            clock: Mutex::new(guard),
+            store_id,
+        })
+    }
+
+    /// Takes in what other commands changed since.
+    pub(crate) async fn follow(&self) -> Result<bool, Refusal> {
+        let version = self.records.version().await?;
+        if self.read_view(|view| view.version) == version {
+            return Ok(false);
+        }
+        let publishers = load_keys(&self.records).await?;
+        let settings = self.records.settings().await?;
+        lock(&self.desk).set_new_identities_per_hour(settings.new_identities);
+        if let Some(stored) = self.records.clock_reference().await? {
+            *lock(&self.clock) = ClockGuard::resume(stored, reference());
+        }
+        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        *view = View {
+            publishers,
+            settings,
+            version,
+        };
+        Ok(true)
+    }
+
+    /// Replaces opening keys that are 30 days old and forgets those replaced over 7 days ago.
+    pub(crate) async fn rotate_opening_keys(&self, now: Timestamp) -> Result<(), Refusal> {
+        for stored in self.records.all_keys().await?.1 {
+            let (revision, stored) = self.records.keys(stored.root()?.publisher()).await?;
+            let Some(mut stored) = stored.filter(StoredKeys::is_certified) else {
+                continue;
+            };
+            if rotate_opening_key(&mut stored, &OpeningKey::generate(), now)? {
+                let said = "replaced the opening key".to_owned();
+                self.records.put_keys(revision, &stored, said, now).await?;
+                tracing::info!("an opening key was replaced");
+            }
+        }
+        Ok(())
+    }
+
+    /// The time to decide and sign at; refused while the clock has jumped and nobody confirmed it.
+    pub(crate) fn trusted_now(&self) -> Result<Timestamp, Refusal> {
+        let now = reference();
+        lock(&self.clock).check(now.wall, now.since_boot)
+    }
+
+    /// The keys of a publisher.
+    pub(crate) fn keys_of(&self, publisher: &PublisherId) -> Option<Arc<PublisherKeys>> {
+        self.read_view(|view| view.publishers.get(publisher).cloned())
+    }
+
+    /// Publishers that are served.
+    pub(crate) fn publishers(&self) -> usize {
+        self.read_view(|view| view.publishers.len())
+    }
+
+    /// The administrator's intervals.
+    pub(crate) fn intervals(&self) -> Intervals {
+        self.read_view(|view| view.settings.intervals)
+    }
+
+    /// The store's id.
+    pub(crate) fn store_id(&self) -> StoreId {
+        self.store_id
+    }
+
+    /// Lets the store decide and commit.
+    pub(crate) async fn submit(
+        &self,
+        facts: AskFacts,
+        now: Timestamp,
+    ) -> Result<Decision, Refusal> {
+        self.records.submit(&self.desk, facts, now).await
+    }
+
+    fn read_view<T>(&self, read: impl FnOnce(&View) -> T) -> T {
+        read(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn load_keys(
+    records: &Records,
+) -> Result<BTreeMap<PublisherId, Arc<PublisherKeys>>, Refusal> {
+    let mut publishers = BTreeMap::new();
+    for stored in records.all_keys().await?.1 {
+        if !stored.is_certified() {
+            continue;
+        }
+        let mut keys = PublisherKeys::load(stored)?;
+        keys.numbers = records.pool_numbers(&keys).await?;
+        publishers.insert(keys.publisher, Arc::new(keys));
+    }
+    Ok(publishers)
+}
+
+/// The clocks now.
+pub(crate) fn reference() -> ClockReference {
+    let boot_id = muster_machine::Machine::real()
+        .boot_id()
+        .unwrap_or_default();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&muster_proto::crypto::sha256(boot_id.as_bytes())[..16]);
+    ClockReference {
+        wall: clock::now(),
+        since_boot: clock::since_boot().unwrap_or(Span::ZERO),
+        boot_id: bytes,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // A panic while the lock was held stops the process (panics abort no task silently), so what
+    // it guards is whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

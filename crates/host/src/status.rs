@@ -1,0 +1,238 @@
+//! What `muster kms status` and `muster kms clients` tell.
+
+use muster_proto::Refusal;
+use muster_proto::client::LicenceState;
+use muster_proto::host::ClientKey;
+use muster_proto::ids::{ClientId, ProductId, PublisherId};
+use muster_proto::reason::kms as reasons;
+use muster_proto::time::{Span, Timestamp};
+use muster_store::kms as store;
+
+use crate::dns::ZoneStatus;
+use crate::keys::PublisherKeys;
+use crate::records::Records;
+use crate::records::Settings;
+
+/// Everything about the host.
+#[derive(Debug)]
+pub struct Status {
+    /// Where the service listens or last listened.
+    pub listen: Vec<String>,
+    /// Counts by pool.
+    pub pools: Vec<PoolStatus>,
+    /// Installed host product keys with their certificates.
+    pub keys: Vec<KeyStatus>,
+    /// What became of the last DNS updates.
+    pub dns: Vec<ZoneStatus>,
+    /// The administrator's settings.
+    pub settings: Settings,
+    /// What needs an administrator now.
+    pub warnings: Vec<Refusal>,
+}
+
+/// One count pool.
+#[derive(Debug)]
+pub struct PoolStatus {
+    /// The publisher.
+    pub publisher: PublisherId,
+    /// The pool.
+    pub pool: String,
+    /// Machines counted now.
+    pub count: u32,
+    /// Products in the pool with the count each needs.
+    pub products: Vec<(String, u32)>,
+    /// Asks answered.
+    pub total: u64,
+    /// Asks not granted.
+    pub failed: u64,
+    /// Asks by the licence state that the machine was in.
+    pub by_state: Vec<(LicenceState, u64)>,
+}
+
+/// One publisher's host keys and certificate.
+#[derive(Debug)]
+pub struct KeyStatus {
+    /// The publisher's id and name.
+    pub publisher: PublisherId,
+    /// The publisher's display name.
+    pub name: String,
+    /// The root's fingerprint.
+    pub fingerprint: String,
+    /// Last five symbols of the installed keys.
+    pub last5: Vec<String>,
+    /// Products the host is certified for.
+    pub products: Vec<String>,
+    /// The site.
+    pub site: Option<String>,
+    /// Machines the certificate lets the host count.
+    pub client_budget: Option<u32>,
+    /// Until when the certificate is valid.
+    pub not_after: Option<Timestamp>,
+    /// Whether a request waits for its answer.
+    pub is_pending: bool,
+    /// Where the authority is.
+    pub authority: Option<String>,
+}
+
+/// Which clients to list.
+#[derive(Clone, Debug, Default)]
+pub struct ClientPage {
+    /// Only clients counted for this product.
+    pub product: Option<ProductId>,
+    /// Only clients after this one.
+    pub after: Option<ClientId>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// One client computer in one pool.
+#[derive(Debug)]
+pub struct ClientLine {
+    /// The client, with its publisher.
+    pub client: ClientKey,
+    /// The pool it is counted in; none when it was succeeded and has not asked since.
+    pub pool: Option<String>,
+    /// When it first asked.
+    pub first_seen: Timestamp,
+    /// When it last asked.
+    pub last_seen: Timestamp,
+    /// Until when it counts.
+    pub counts_until: Option<Timestamp>,
+    /// The licence state it reported last.
+    pub state: LicenceState,
+}
+
+/// How long before its end a certificate is warned about: 60 days.
+const WARN_BEFORE: Span = Span::from_days(60);
+
+pub(crate) async fn read(records: &Records, now: Timestamp) -> Result<Status, Refusal> {
+    let mut keys = Vec::new();
+    let mut warnings = Vec::new();
+    let mut products = Vec::new();
+    for stored in records.all_keys().await?.1 {
+        let root = stored.root()?;
+        let loaded = PublisherKeys::load(stored.clone());
+        let cert = loaded.as_ref().ok().map(|keys| &keys.cert);
+        if let Some(end) = cert
+            .map(|cert| cert.not_after)
+            .filter(|end| end.since(now) < WARN_BEFORE)
+        {
+            let detail = format!("{}: {} left", root.name(), end.since(now));
+            warnings.push(Refusal::new(reasons::CERTIFICATE_ENDS, detail));
+        }
+        if let Ok(keys) = &loaded {
+            let policies = keys.policies.values();
+            products.extend(policies.map(|p| {
+                (
+                    keys.publisher,
+                    p.pool.clone(),
+                    p.product.to_string(),
+                    p.threshold,
+                )
+            }));
+        }
+        keys.push(KeyStatus {
+            publisher: root.publisher(),
+            name: root.name().to_owned(),
+            fingerprint: root.fingerprint().to_string(),
+            last5: stored
+                .installed
+                .iter()
+                .map(|key| key.last5.clone())
+                .collect(),
+            products: cert
+                .map(|c| c.products.named().map(ToString::to_string).collect())
+                .unwrap_or_default(),
+            site: cert.and_then(|cert| cert.site()).map(ToString::to_string),
+            client_budget: cert.map(|cert| cert.client_budget),
+            not_after: cert.map(|cert| cert.not_after),
+            is_pending: stored.pending.is_some(),
+            authority: stored.authority.clone(),
+        });
+    }
+    let pool = |pool: store::PoolStatus| PoolStatus {
+        products: products
+            .iter()
+            .filter(|(publisher, name, ..)| *publisher == pool.publisher && *name == pool.pool)
+            .map(|(_, _, product, threshold)| (product.clone(), *threshold))
+            .collect(),
+        publisher: pool.publisher,
+        pool: pool.pool.to_string(),
+        count: pool.count,
+        total: pool.requests.total,
+        failed: pool.requests.failed,
+        by_state: LicenceState::ALL
+            .into_iter()
+            .zip(pool.requests.by_state)
+            .collect(),
+    };
+    Ok(Status {
+        listen: records.listen().await?,
+        pools: records
+            .store
+            .pools(now)
+            .await?
+            .into_iter()
+            .map(pool)
+            .collect(),
+        keys,
+        dns: records.zones().await?,
+        settings: records.settings().await?,
+        warnings,
+    })
+}
+
+/// One page of clients, a line for each pool that a client is counted in.
+pub(crate) async fn clients(
+    records: &Records,
+    page: &ClientPage,
+    now: Timestamp,
+) -> Result<Vec<ClientLine>, Refusal> {
+    let pools = records.store.pools(now).await?;
+    let mut wanted = Vec::new();
+    if let Some(product) = &page.product {
+        for stored in records.all_keys().await?.1 {
+            let keys = PublisherKeys::load(stored)?;
+            let pool = keys.policies.get(product).map(|policy| policy.pool.clone());
+            let numbers = pools.iter().filter(|known| {
+                known.publisher == keys.publisher && Some(&known.pool) == pool.as_ref()
+            });
+            wanted.extend(numbers.map(|known| known.number));
+        }
+        if wanted.is_empty() {
+            return Err(Refusal::new(reasons::PRODUCT_UNKNOWN, product.to_string()));
+        }
+    }
+    let asked = store::ClientPage {
+        publisher: None,
+        pools: wanted.clone(),
+        after: page.after,
+        limit: page.limit,
+    };
+    let mut lines = Vec::new();
+    for entry in records.store.clients(asked).await? {
+        let row = &entry.row;
+        let line = |pool: Option<String>, until: Option<Timestamp>| ClientLine {
+            client: entry.key,
+            pool,
+            first_seen: row.first_seen,
+            last_seen: row.last_seen,
+            counts_until: until,
+            state: row.state,
+        };
+        let seats = row
+            .seats
+            .iter()
+            .filter(|seat| wanted.is_empty() || wanted.contains(&seat.pool));
+        let before = lines.len();
+        for seat in seats {
+            let name = pools.iter().find(|known| known.number == seat.pool);
+            let until = Timestamp::from_seconds(u64::from(seat.until_hour) * 3_600);
+            lines.push(line(name.map(|known| known.pool.to_string()), Some(until)));
+        }
+        if lines.len() == before && wanted.is_empty() {
+            lines.push(line(None, None));
+        }
+    }
+    Ok(lines)
+}
