@@ -77,20 +77,28 @@ pub(crate) struct ClientConfig {
 /// Reads a role's configuration: the file named, else the default one where it exists, else the
 /// zero value.
 pub(crate) fn load<T: DeserializeOwned + Default>(
-    named: Option<&Path>, role: &str,
+    named: Option<&Path>,
+    role: &str,
 ) -> Result<T, Refusal> {
     match named {
         Some(path) => read(path),
         None => {
             let default = Path::new("/etc/muster").join(format!("{role}.toml"));
-            if default.exists() { read(&default) } else { Ok(T::default()) }
+            if default.exists() {
+                read(&default)
+            } else {
+                Ok(T::default())
+            }
         }
     }
 }
 
 /// Checks a file as the configuration of the role that its name begins with.
 pub(crate) fn check(path: &Path) -> Result<&'static str, Refusal> {
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let stem = path
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or_default();
     if stem.starts_with("authority") {
         read::<AuthorityConfig>(path).map(|_| "authority")
     } else if stem.starts_with("kms") {
@@ -99,18 +107,26 @@ pub(crate) fn check(path: &Path) -> Result<&'static str, Refusal> {
         read::<ClientConfig>(path).map(|_| "client")
     } else {
         let detail = "the file's name must begin with its role: authority, kms or client";
-        Err(Refusal::new(reasons::CONFIG_WRONG, format!("{}: {detail}", path.display())))
+        Err(Refusal::new(
+            reasons::CONFIG_WRONG,
+            format!("{}: {detail}", path.display()),
+        ))
     }
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Refusal> {
     let wrong = |detail: String| {
-        Refusal::new(reasons::CONFIG_WRONG, format!("{}: {detail}", path.display()))
+        Refusal::new(
+            reasons::CONFIG_WRONG,
+            format!("{}: {detail}", path.display()),
+        )
     };
     let bytes = files::read(path, CONFIG_BYTES_MAX)?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("not text".into()))?;
     toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+        let line = error
+            .span()
+            .map_or(0, |span| text[..span.start].lines().count().max(1));
         wrong(format!("line {line}: {}", error.message()))
     })
 }
@@ -121,7 +137,10 @@ mod tests {
 
     #[test]
     fn the_zero_value_is_usable_and_unknown_names_are_refused() {
-        assert_eq!(toml::from_str::<KmsConfig>("").unwrap(), KmsConfig::default());
+        assert_eq!(
+            toml::from_str::<KmsConfig>("").unwrap(),
+            KmsConfig::default()
+        );
         assert!(toml::from_str::<KmsConfig>("lissten = []").is_err());
         assert!(toml::from_str::<ClientConfig>("dir = 5").is_err());
     }

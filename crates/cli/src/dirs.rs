@@ -5,11 +5,16 @@ use std::path::{Path, PathBuf};
 
 /// The directory of a role.
 pub(crate) fn role_dir(flag: Option<&Path>, configured: Option<&Path>, role: &str) -> PathBuf {
-    flag.or(configured).map_or_else(|| default_dir(role), Path::to_path_buf)
+    flag.or(configured)
+        .map_or_else(|| default_dir(role), Path::to_path_buf)
 }
 
 fn default_dir(role: &str) -> PathBuf {
-    if is_root() { system_dir(role) } else { user_dir(role) }
+    if is_root() {
+        system_dir(role)
+    } else {
+        user_dir(role)
+    }
 }
 
 /// The machine's directory of a role.
@@ -19,9 +24,13 @@ pub(crate) fn system_dir(role: &str) -> PathBuf {
 
 /// The user's directory of a role (XDG Base Directory Specification).
 pub(crate) fn user_dir(role: &str) -> PathBuf {
-    let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let base = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_absolute());
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/".into()));
-    base.unwrap_or_else(|| home().join(".local/share")).join("muster").join(role)
+    base.unwrap_or_else(|| home().join(".local/share"))
+        .join("muster")
+        .join(role)
 }
 
 /// Whether this process runs as root: `/proc/self` belongs to the effective user.

@@ -86,10 +86,44 @@ impl Admin {
         access: &AuthorityAccess,
     ) -> Result<Enrolled, Refusal> {
         let url = access.url.clone().or_else(|| publisher.url.clone());
+        if let Some(enrolled) = self.already(key, publisher).await? {
+            return Ok(enrolled);
+        }
         let request = self.request(key, publisher, pin, url.clone()).await?;
         let url = url.ok_or(Refusal::from(reasons::NO_AUTHORITY))?;
         let answer = post(&client(&url, access)?, "/v1/certify", request).await?;
         self.complete(publisher.root.publisher(), &answer).await
+    }
+
+    /// What the host is certified for where the key was installed before and its certificate still
+    /// serves: asked twice, a key costs one activation.
+    async fn already(
+        &self,
+        key: &ProductKey,
+        publisher: &Publisher,
+    ) -> Result<Option<Enrolled>, Refusal> {
+        let (_, stored) = self.records.keys(publisher.root.publisher()).await?;
+        let last5 = key.last5().to_string();
+        let installed = |stored: &StoredKeys| {
+            stored.is_certified() && stored.installed.iter().any(|key| key.last5 == last5)
+        };
+        let Some(stored) = stored.filter(installed) else {
+            return Ok(None);
+        };
+        let keys = PublisherKeys::load(stored)?;
+        if keys.check_may_sign(clock::now()).is_err() {
+            return Ok(None);
+        }
+        Ok(Some(Enrolled {
+            products: keys
+                .cert
+                .products
+                .named()
+                .map(ToString::to_string)
+                .collect(),
+            not_after: keys.cert.not_after,
+            root: keys.root,
+        }))
     }
 
     /// Makes the request of a host that cannot reach the authority; the publisher is known from a
@@ -157,16 +191,12 @@ impl Admin {
         &self,
         access: &AuthorityAccess,
         offline: bool,
-        force: bool,
     ) -> Result<Vec<(PublisherId, Result<Renewal, Refusal>)>, Refusal> {
         let mut outcomes = Vec::new();
         for stored in self.records.all_keys().await?.1 {
             if stored.is_certified() {
                 let publisher = stored.root()?.publisher();
-                outcomes.push((
-                    publisher,
-                    self.renew_one(publisher, access, offline, force).await,
-                ));
+                outcomes.push((publisher, self.renew_one(publisher, access, offline).await));
             }
         }
         if outcomes.is_empty() {
@@ -180,14 +210,13 @@ impl Admin {
         publisher: PublisherId,
         access: &AuthorityAccess,
         offline: bool,
-        force: bool,
     ) -> Result<Renewal, Refusal> {
         let now = clock::now();
         let (revision, stored) = self.records.keys(publisher).await?;
         let mut stored = stored.ok_or(Refusal::from(reasons::NOT_CERTIFIED))?;
         let keys = PublisherKeys::load(stored.clone())?;
         let due = renewable_from(keys.cert.issued, keys.cert.not_after);
-        if now < due && !force {
+        if now < due {
             return Ok(Renewal::NotDue(due));
         }
         let mut publisher = Publisher {

@@ -22,7 +22,7 @@ use crate::dns::ZoneStatus;
 use crate::keys::{PublisherKeys, StoredKeys};
 
 /// The database's name in the host's directory.
-pub(crate) const DATABASE: &str = "kms.sqlite";
+pub(crate) const DATABASE: &str = "kms.db";
 
 const KEYS: &str = "keys";
 const SETTINGS: &str = "settings";

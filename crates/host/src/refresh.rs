@@ -66,9 +66,8 @@ impl Admin {
                 url: Some(url.to_owned()),
                 ..access.clone()
             };
-            if let Renewal::Done(renewed) = self.renew_one(publisher, &access, false, false).await?
-            {
-                tracing::info!(%publisher, "renewed until {}", renewed.not_after.seconds());
+            if let Renewal::Done(renewed) = self.renew_one(publisher, &access, false).await? {
+                tracing::info!(%publisher, "renewed until {}", renewed.not_after);
             }
         }
         Ok(())

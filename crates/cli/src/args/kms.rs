@@ -72,9 +72,6 @@ pub(crate) enum Kms {
         /// Write request files for an offline authority instead.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
-        /// Renew now, whatever is left.
-        #[arg(long)]
-        force: bool,
     },
     /// Remove a host product key.
     RemoveKey {

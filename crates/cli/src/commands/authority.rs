@@ -129,7 +129,13 @@ async fn run_service(place: Place, options: &ServeOptions) -> Result<Report, Ref
     let listener = bind(options)?;
     let shutdown = service::shutdown()?;
     service::tell_ready(&listener.addresses());
-    let served = serve(Arc::clone(&authority), listener, Arc::new(clock::now), shutdown).await;
+    let served = serve(
+        Arc::clone(&authority),
+        listener,
+        Arc::new(clock::now),
+        shutdown,
+    )
+    .await;
     authority.close().await;
     let report = served?;
     tracing::info!(

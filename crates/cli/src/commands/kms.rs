@@ -53,12 +53,7 @@ pub(super) async fn run(verb: Kms) -> Result<Report, Refusal> {
             let enrolled = Host::open(&at)?.admin()?.apply(&answer).await?;
             Ok(enrolled_report(&enrolled))
         }
-        Kms::Renew {
-            at,
-            access,
-            out,
-            force,
-        } => Host::open(&at)?.renew(&access, out.as_deref(), force).await,
+        Kms::Renew { at, access, out } => Host::open(&at)?.renew(&access, out.as_deref()).await,
         Kms::RemoveKey { at, last5 } => {
             Host::open(&at)?.admin()?.remove_key(&last5).await?;
             Ok(Report::new(
@@ -210,15 +205,10 @@ impl Host {
         Ok(request_report(&[out.to_path_buf()]))
     }
 
-    async fn renew(
-        &self,
-        access: &AccessArgs,
-        out: Option<&Path>,
-        force: bool,
-    ) -> Result<Report, Refusal> {
+    async fn renew(&self, access: &AccessArgs, out: Option<&Path>) -> Result<Report, Refusal> {
         let outcomes = self
             .admin()?
-            .renew(&self.access(access), out.is_some(), force)
+            .renew(&self.access(access), out.is_some())
             .await?;
         let mut written = Vec::new();
         let mut lines = Vec::new();
@@ -227,10 +217,7 @@ impl Host {
             match outcome {
                 Ok(Renewal::Done(enrolled)) => lines.push(enrolled_text(&enrolled)),
                 Ok(Renewal::NotDue(due)) => {
-                    lines.push(format!(
-                        "Not due before {}; --force renews now.",
-                        times::local(due)
-                    ));
+                    lines.push(format!("Not due before {}.", times::local(due)));
                 }
                 Ok(Renewal::Request(request)) => {
                     let out = out.unwrap_or(Path::new("renewal.request"));

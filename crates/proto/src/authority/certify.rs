@@ -267,7 +267,7 @@ fn check_still_good(cert: &CertRow, now: Timestamp) -> Result<(), Refusal> {
         return Err(Refusal::new(reasons::HOST_REVOKED, detail));
     }
     if cert.not_after < now {
-        let detail = format!("it ended at {}", cert.not_after.seconds());
+        let detail = format!("it ended at {}", cert.not_after);
         return Err(Refusal::new(reasons::PREVIOUS_ENDED, detail));
     }
     Ok(())
@@ -325,7 +325,7 @@ fn renewable<'a>(known: &'a Known, asked: &Asked, now: Timestamp) -> Result<&'a 
     check_still_good(cert, now)?;
     let from = renewable_from(cert.issued, cert.not_after);
     if cert.successor.is_none() && asked.keys.is_empty() && now < from {
-        let detail = format!("it can be renewed from {}", from.seconds());
+        let detail = format!("it can be renewed from {}", from);
         return Err(Refusal::new(reasons::RENEWAL_EARLY, detail));
     }
     Ok(cert)
@@ -472,8 +472,8 @@ pub fn host_cert(
 ) -> Result<Cert, Refusal> {
     let above = &issuing.cert;
     if now < above.not_before || now > above.not_after {
-        let (from, to) = (above.not_before.seconds(), above.not_after.seconds());
-        let detail = format!("valid {from} to {to}, now is {}", now.seconds());
+        let (from, to) = (above.not_before, above.not_after);
+        let detail = format!("valid {from} to {to}, now is {}", now);
         return Err(Refusal::new(reasons::ISSUING_ENDED, detail));
     }
     let products: BTreeSet<_> = keys.iter().map(|key| key.product.clone()).collect();

@@ -95,7 +95,7 @@ reasons! {
         "follow that reason: muster explain CODE";
     NOT_RENEWABLE = "MUSTER-KMS-0047", "No certificate is due for renewal",
         "half of its life has not passed yet",
-        "nothing; --force renews all the same";
+        "nothing: the service renews by itself when it is due";
     ALREADY_SERVING = "MUSTER-KMS-0048", "Another process serves this directory",
         "the service runs already",
         "stop it first, or leave it: commands work beside it";

@@ -317,9 +317,9 @@ impl Permit {
         let detail = || {
             format!(
                 "issued {}, the certificate is valid {} to {}",
-                issued.seconds(),
-                cert.not_before.seconds(),
-                cert.not_after.seconds()
+                issued,
+                cert.not_before,
+                cert.not_after
             )
         };
         if issued < cert.not_before {
