@@ -19,6 +19,8 @@ mod estate;
 mod forge;
 #[path = "vectors/good.rs"]
 mod good;
+#[path = "vectors/permission.rs"]
+mod permission;
 #[path = "vectors/writer.rs"]
 mod writer;
 
