@@ -143,8 +143,7 @@ impl<'a> Reader<'a> {
         };
         let counted = installed.counted.as_ref();
         let counted = counted.and_then(|held| self.proof(product, held).ok());
-        let ends = policy.signer.cert.as_ref().map(|cert| cert.not_after);
-        let ends = ends.unwrap_or(Timestamp::MAX);
+        let ends = ends(&policy);
         let floor = self.holding.floor;
         Ok(Evidence {
             policy_revoked: self
@@ -160,6 +159,20 @@ impl<'a> Reader<'a> {
             written: self.state.written.at,
             next_ask: self.holding.next_ask,
         })
+    }
+
+    /// The floor that answers and all policies of the publisher have proved.
+    pub fn floor(&mut self) -> Timestamp {
+        let holding = self.holding;
+        let mut floor = holding.floor.at();
+        for product in holding.products.keys() {
+            if let Ok(policy) = self.policy(product) {
+                floor = holding
+                    .floor
+                    .with(policy.claims.issued, ends(&policy), floor);
+            }
+        }
+        floor
     }
 
     /// The shortest intervals of the publisher's products: the host's, where one gave some.
@@ -214,6 +227,12 @@ impl<'a> Reader<'a> {
             life: held.life,
         })
     }
+}
+
+/// When the certificate of a statement's signer ends; the root has none.
+fn ends<C>(verified: &Verified<C>) -> Timestamp {
+    let cert = verified.signer.cert.as_ref();
+    cert.map_or(Timestamp::MAX, |cert| cert.not_after)
 }
 
 /// Verifies revocation deltas in order and adds them up.

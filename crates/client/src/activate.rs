@@ -1,0 +1,492 @@
+//! Activation: every publisher's hosts in their order until one has answered for every product.
+
+use std::fs::TryLockError;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use muster_net::dns::Resolver;
+use muster_proto::Refusal;
+use muster_proto::client::asking::{About, Applied, Effect};
+use muster_proto::client::discover::{self, HostAddr, Known, Place, Source, Srv};
+use muster_proto::client::evidence::{Compiled, Reader};
+use muster_proto::client::judge::{self, Judgement};
+use muster_proto::client::schedule;
+use muster_proto::client::state::Noted;
+use muster_proto::ids::{ProductId, PublisherId};
+use muster_proto::limits::ASK_HOSTS_MAX;
+use muster_proto::reason::{client as reasons, config};
+use muster_proto::statement::ask::AskedProduct;
+use muster_proto::statement::policy::Method;
+
+use crate::control::{Client, Which};
+use crate::disk;
+use crate::hardware::MachineHardware;
+use crate::link::{Question, holding};
+use crate::status::ProductStatus;
+use crate::vault::Opened;
+
+/// How long one activation waits for another on the same directory.
+const WAIT_FOR_OTHERS: Duration = Duration::from_secs(60);
+/// How often it looks whether the other is done.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What an activation came to.
+#[derive(Clone, Debug)]
+pub struct Activation {
+    /// Whether every product asked about is licensed now, by this answer or by an earlier one.
+    pub licensed: bool,
+    /// Whether a host has granted leases for all of them just now.
+    pub renewed: bool,
+    /// Why, in one reason.
+    pub reason: Refusal,
+    /// The products asked about.
+    pub products: Vec<ProductStatus>,
+    /// The hosts that were tried, and lookups that failed, in order.
+    pub tried: Vec<Tried>,
+    /// What an administrator should know: another site serves, clocks differ, a new key was made.
+    pub notes: Vec<Refusal>,
+}
+
+/// One host, or one lookup, that was tried.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    /// The host as `HOST:PORT`, or the name looked up.
+    pub host: String,
+    /// Where it came from.
+    pub source: &'static str,
+    /// Whether it gave a verified answer.
+    pub answered: bool,
+    /// What came of it.
+    pub outcome: Refusal,
+}
+
+/// Activates everything that `which` names.
+pub(crate) async fn run(client: &Client, which: &Which) -> Result<Activation, Refusal> {
+    let opened = client.vault().look()?;
+    let publishers = which.publishers(&opened);
+    if publishers.is_empty() {
+        let detail = which.to_string();
+        return Err(Refusal::new(reasons::NOT_INSTALLED, detail));
+    }
+    if let Some(method) = opened.identity.settings.method
+        && method != Method::Kms
+    {
+        let detail = format!("set-method allows {} alone", method.name());
+        return Err(Refusal::new(reasons::METHOD_NOT_ALLOWED, detail));
+    }
+    drop(opened);
+    let _asking = wait_for_others(client).await?;
+    let mut whole = Activation {
+        licensed: true,
+        renewed: true,
+        reason: reasons::LICENSED.into(),
+        products: Vec::new(),
+        tried: Vec::new(),
+        notes: Vec::new(),
+    };
+    for publisher in publishers {
+        let round = Round::new(client, publisher);
+        let done = round.run(which).await?;
+        whole.add(done);
+    }
+    whole.products = client.status(which)?.products;
+    Ok(whole)
+}
+
+impl Activation {
+    fn add(&mut self, other: Self) {
+        if self.licensed {
+            self.reason = other.reason;
+        }
+        self.licensed &= other.licensed;
+        self.renewed &= other.renewed;
+        self.tried.extend(other.tried);
+        self.notes.extend(other.notes);
+    }
+}
+
+/// Takes the lock that is held from before a nonce is stored until its answer is.
+async fn wait_for_others(client: &Client) -> Result<std::fs::File, Refusal> {
+    let file = disk::lock_file(&client.dir().join("asking.lock"))?;
+    let wait = async {
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOOK_AGAIN).await,
+                Err(TryLockError::Error(error)) => return Err(error.to_string()),
+            }
+        }
+    };
+    let busy = |detail: String| Refusal::new(config::DIRECTORY_BUSY, detail);
+    match tokio::time::timeout(WAIT_FOR_OTHERS, wait).await {
+        Ok(Ok(())) => Ok(file),
+        Ok(Err(error)) => Err(busy(error)),
+        Err(_) => Err(busy(format!(
+            "{}: an ask is under way",
+            client.dir().display()
+        ))),
+    }
+}
+
+/// One publisher's hosts, one after the other.
+struct Round<'a> {
+    client: &'a Client,
+    publisher: PublisherId,
+    /// Products that no host has granted yet in this round.
+    left: Mutex<Vec<ProductId>>,
+    tried: Vec<Tried>,
+    notes: Vec<Refusal>,
+    answered: Option<Refusal>,
+}
+
+impl<'a> Round<'a> {
+    fn new(client: &'a Client, publisher: PublisherId) -> Self {
+        Self {
+            client,
+            publisher,
+            left: Mutex::new(Vec::new()),
+            tried: Vec::new(),
+            notes: Vec::new(),
+            answered: None,
+        }
+    }
+
+    async fn run(mut self, which: &Which) -> Result<Activation, Refusal> {
+        let opened = self.client.vault().look()?;
+        let products = holding(&opened, self.publisher)?.products.keys().cloned();
+        self.left = Mutex::new(products.collect());
+        let resolver = self.client.resolver();
+        let known = self.known(&opened, resolver.as_ref().ok());
+        drop(opened);
+        self.walk(&known, resolver).await;
+        self.finish(which)
+    }
+
+    /// Everything known of hosts without a lookup.
+    fn known(&self, opened: &Opened, resolver: Option<&Resolver>) -> Known {
+        let settings = &opened.identity.settings;
+        let own = opened.identity.publishers.get(&self.publisher);
+        let holding = opened.state.publishers.get(&self.publisher);
+        let product = own.into_iter().flat_map(|own| own.products.values());
+        let last = holding.and_then(|holding| holding.last.as_ref());
+        Known {
+            product: product
+                .flat_map(|kept| kept.hosts.iter().cloned())
+                .collect(),
+            publisher: own.map(|own| own.hosts.clone()).unwrap_or_default(),
+            all: settings.hosts.clone(),
+            last: last.and_then(|last| last.host.parse().ok()),
+            domain: settings.domain.clone(),
+            machine_domain: resolver.and_then(Resolver::domain),
+            search_list: resolver.map(Resolver::search_list).unwrap_or_default(),
+        }
+    }
+
+    /// Tries place after place until every product has its answer.
+    async fn walk(&mut self, known: &Known, resolver: Result<Resolver, Refusal>) {
+        let mut seen: Vec<HostAddr> = Vec::new();
+        for place in discover::places(known) {
+            let (hosts, source) = match place {
+                Place::Host(host, source) => (vec![host], source),
+                Place::Lookup(name, source) => match look_up(&name, &resolver).await {
+                    Ok(hosts) => (hosts, source),
+                    Err(refusal) => {
+                        self.note_tried(name, source, false, refusal);
+                        continue;
+                    }
+                },
+            };
+            for host in hosts {
+                if seen.contains(&host) || seen.len() >= ASK_HOSTS_MAX {
+                    continue;
+                }
+                seen.push(host.clone());
+                if self.try_host(&host, source, resolver.as_ref().ok()).await {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Asks one host; tells whether nothing is left to ask for.
+    async fn try_host(
+        &mut self,
+        host: &HostAddr,
+        source: Source,
+        resolver: Option<&Resolver>,
+    ) -> bool {
+        let about = |opened: &Opened| self.about(opened);
+        let question = Question {
+            vault: self.client.vault(),
+            publisher: self.publisher,
+            resolver,
+            about: &about,
+        };
+        match question.ask(host).await {
+            Err(refusal) => {
+                tracing::info!(host = %host, code = refusal.reason.code(), "{refusal}");
+                self.note_tried(host.to_string(), source, false, refusal);
+                false
+            }
+            Ok(applied) => {
+                self.take(&applied);
+                let reason = applied.reason.clone();
+                self.note_tried(host.to_string(), source, true, reason);
+                self.left().is_empty()
+            }
+        }
+    }
+
+    fn take(&mut self, applied: &Applied) {
+        self.left
+            .get_mut()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .retain(|product| !applied.granted.contains(product));
+        self.answered = Some(applied.reason.clone());
+        for effect in &applied.effects {
+            let note = match effect {
+                Effect::SiteChanged { from, to } => {
+                    let name =
+                        |site: &Option<_>| site.as_ref().map_or("none".into(), ToString::to_string);
+                    let detail = format!("{} before, {} now", name(from), name(to));
+                    Refusal::new(reasons::SITE_CHANGED, detail)
+                }
+                Effect::ClocksDiffer { by, behind } => {
+                    let which = if *behind { "behind" } else { "ahead of" };
+                    let detail = format!("this machine's clock is {by} {which} the host's");
+                    Refusal::new(reasons::LICENSED_BY_RUNNING_TIME, detail)
+                }
+                Effect::AskAgain => applied.reason.clone(),
+                _ => continue,
+            };
+            tracing::warn!(code = note.reason.code(), "{note}");
+            self.notes.push(note);
+        }
+    }
+
+    fn left(&self) -> std::sync::MutexGuard<'_, Vec<ProductId>> {
+        self.left
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn note_tried(&mut self, host: String, source: Source, answered: bool, outcome: Refusal) {
+        self.tried.push(Tried {
+            host,
+            source: source.name(),
+            answered,
+            outcome,
+        });
+    }
+
+    /// What the ask says, from the files as they are.
+    fn about(&self, opened: &Opened) -> Result<About, Refusal> {
+        let left = self.left().clone();
+        let machine = self.client.machine();
+        let holding = holding(opened, self.publisher)?;
+        let mut hardware = MachineHardware::new(machine, self.publisher, opened.state.declared);
+        let mut reader = Reader::open(&opened.state, &holding.root)?;
+        let mut base_licence = false;
+        let mut products = Vec::new();
+        for product in left
+            .iter()
+            .filter(|product| holding.products.contains_key(*product))
+        {
+            let judged = judge::judge_product(
+                &mut reader,
+                product,
+                Compiled::default(),
+                &mut hardware,
+                opened.now,
+            );
+            if let Ok(policy) = reader.policy(product) {
+                base_licence |=
+                    judge::has_base(&mut reader, &policy.claims, &mut hardware, opened.now);
+            }
+            products.push(asked(product, &judged, opened));
+        }
+        let settings = &opened.identity.settings;
+        let name = settings.tell_name.then(|| machine.host_name()).flatten();
+        Ok(About {
+            products,
+            components: hardware.tags(),
+            base_licence,
+            in_vm: machine.is_virtual(),
+            version: self.client.version().to_owned(),
+            name,
+            user_identity: self.client.is_user_identity(),
+            declared: opened.state.declared || machine.is_declared(),
+            now: opened.now.wall,
+        })
+    }
+
+    /// Judges everything, notes what was noticed, and sets the next ask.
+    fn finish(self, which: &Which) -> Result<Activation, Refusal> {
+        let renewed = self.left().is_empty();
+        let failed = self.failure();
+        let judged = self.client.vault().update(|opened| {
+            if self.client.machine().is_declared() {
+                opened.state.declared = true;
+            }
+            let judged = tend(opened, self.client, self.publisher)?;
+            let all = judged.iter().all(|(_, judgement)| judgement.is_licensed());
+            set_next_ask(opened, self.publisher, renewed && all)?;
+            if let Some(holding) = opened.state.publishers.get_mut(&self.publisher)
+                && self.answered.is_none()
+            {
+                holding.outcome = failed.as_ref().map(Noted::of);
+            }
+            Ok(judged)
+        })?;
+        let wanted: Vec<_> = judged
+            .into_iter()
+            .filter(|(product, _)| which.wants(self.publisher, product))
+            .collect();
+        let missing = wanted
+            .iter()
+            .find(|(_, judgement)| !judgement.is_licensed());
+        let reason = match (missing, wanted.first()) {
+            (None, Some((_, first))) => first.reason.clone(),
+            (None, None) => reasons::NOT_INSTALLED.into(),
+            (Some((_, judgement)), _) => self.why_not(judgement, failed),
+        };
+        Ok(Activation {
+            licensed: missing.is_none() && !wanted.is_empty(),
+            renewed,
+            reason,
+            products: Vec::new(),
+            tried: self.tried,
+            notes: self.notes,
+        })
+    }
+
+    /// Why no host answered, where none did: the last thing tried says it.
+    fn failure(&self) -> Option<Refusal> {
+        if self.answered.is_some() {
+            return None;
+        }
+        let hosts = self
+            .tried
+            .iter()
+            .filter(|tried| tried.source.starts_with("DNS"));
+        let looked_up = hosts.map(|tried| tried.host.clone()).collect::<Vec<_>>();
+        let last = self
+            .tried
+            .iter()
+            .rev()
+            .find(|tried| !tried.host.starts_with('_'));
+        Some(match last {
+            Some(tried) => Refusal::new(
+                tried.outcome.reason,
+                format!("{}: {}", tried.host, tried.outcome.detail),
+            ),
+            None => {
+                let detail = match self.tried.last() {
+                    None => "no host is configured and this machine has no DNS domain".to_owned(),
+                    Some(tried) => format!("{}: {}", looked_up.join(", "), tried.outcome.reason),
+                };
+                Refusal::new(reasons::HOST_NONE, detail)
+            }
+        })
+    }
+
+    /// Of two reasons, the one that an administrator can act on.
+    fn why_not(&self, judgement: &Judgement, failed: Option<Refusal>) -> Refusal {
+        if let Some(failed) = failed {
+            return failed;
+        }
+        match &self.answered {
+            Some(answered) if answered.reason != reasons::LICENSED => answered.clone(),
+            _ => judgement.reason.clone(),
+        }
+    }
+}
+
+fn asked(product: &ProductId, judged: &Judgement, opened: &Opened) -> AskedProduct {
+    AskedProduct {
+        product: product.clone(),
+        state: judged.state,
+        minutes_left: judged
+            .until
+            .map(|until| until.since(opened.now.wall).minutes()),
+        required: judged.required,
+    }
+}
+
+/// Judges every product of a publisher and notes what was noticed for the first time.
+pub(crate) fn tend(
+    opened: &mut Opened,
+    client: &Client,
+    publisher: PublisherId,
+) -> Result<Vec<(ProductId, Judgement)>, Refusal> {
+    let mut judged = Vec::new();
+    let mut marks = Vec::new();
+    {
+        let holding = holding(opened, publisher)?;
+        let mut hardware = MachineHardware::new(client.machine(), publisher, opened.state.declared);
+        let mut reader = Reader::open(&opened.state, &holding.root)?;
+        for product in holding.products.keys() {
+            let judgement = match reader.evidence(product, Compiled::default()) {
+                Err(refusal) => Judgement::nothing(refusal),
+                Ok(mut evidence) => {
+                    let policy = &evidence.policy;
+                    let base = policy.requires_base.is_empty()
+                        || judge::has_base(&mut reader, policy, &mut hardware, opened.now);
+                    let judgement = judge::tend(&mut evidence, base, &mut hardware, opened.now);
+                    marks.push((product.clone(), evidence.marks));
+                    judgement
+                }
+            };
+            judged.push((product.clone(), judgement));
+        }
+    }
+    if let Some(holding) = opened.state.publishers.get_mut(&publisher) {
+        for (product, marks) in marks {
+            if let Some(installed) = holding.products.get_mut(&product) {
+                installed.marks = marks;
+            }
+        }
+    }
+    Ok(judged)
+}
+
+fn set_next_ask(opened: &mut Opened, publisher: PublisherId, renewed: bool) -> Result<(), Refusal> {
+    let outcome = match renewed {
+        true => schedule::Outcome::Renewed,
+        false => schedule::Outcome::NotYet,
+    };
+    let intervals = {
+        let holding = holding(opened, publisher)?;
+        Reader::open(&opened.state, &holding.root)?.intervals()
+    };
+    let random = (muster_machine::random::number() >> 32) as u32;
+    let next = schedule::after(opened.now, schedule::wait(outcome, intervals, random));
+    if let Some(holding) = opened.state.publishers.get_mut(&publisher) {
+        holding.next_ask = Some(next);
+    }
+    Ok(())
+}
+
+/// Looks SRV records up and puts them in order.
+async fn look_up(
+    name: &str,
+    resolver: &Result<Resolver, Refusal>,
+) -> Result<Vec<HostAddr>, Refusal> {
+    let resolver = resolver.as_ref().map_err(Clone::clone)?;
+    let records: Vec<Srv> = resolver
+        .srv(name)
+        .await?
+        .into_iter()
+        .map(|record| Srv {
+            priority: record.priority,
+            weight: record.weight,
+            port: record.port,
+            target: record.target,
+        })
+        .collect();
+    let mut random = |below: u32| {
+        let number = u128::from(muster_machine::random::number());
+        u32::try_from((number * u128::from(below)) >> 64).expect("a share of a 32-bit number")
+    };
+    Ok(discover::order(&records, &mut random))
+}

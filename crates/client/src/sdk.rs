@@ -1,0 +1,210 @@
+//! What a product calls: [`read`], and `activate`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use muster_machine::Machine;
+use muster_proto::Refusal;
+use muster_proto::client::LicenceState;
+use muster_proto::client::evidence::{Compiled, Reader};
+use muster_proto::client::judge::{Judgement, judge_product};
+use muster_proto::client::state::State;
+use muster_proto::ids::ProductId;
+use muster_proto::limits::STATE_BYTES_MAX;
+use muster_proto::reason::client as reasons;
+use muster_proto::statement::policy::Method;
+use muster_proto::statement::root::Root;
+use muster_proto::time::Timestamp;
+
+use crate::clock::{Clock, RealClock, moment};
+use crate::hardware::MachineHardware;
+use crate::{dirs, disk};
+
+/// What is compiled into a product: its publisher's root, its id, and how old a policy may be.
+#[derive(Clone, Debug)]
+pub struct Product {
+    /// The publisher's root; nothing that is not signed under it counts.
+    pub root: Root,
+    /// The product.
+    pub id: ProductId,
+    /// The least policy version it accepts.
+    pub policy_version_min: u32,
+    /// When it was built: no earlier time is believed. 1970 where it does not say.
+    pub built: Timestamp,
+}
+
+impl Product {
+    /// A product that accepts every policy version and says nothing of its build time.
+    pub fn new(root: Root, id: ProductId) -> Self {
+        Self {
+            root,
+            id,
+            policy_version_min: 0,
+            built: Timestamp::default(),
+        }
+    }
+
+    /// A product of the root file and id that were compiled in.
+    ///
+    /// # Errors
+    /// What is wrong with the root file or the id; a build with good ones never meets it.
+    pub fn from_root_file(root: &[u8], id: &str) -> Result<Self, Refusal> {
+        Ok(Self::new(Root::decode(root)?, id.parse()?))
+    }
+
+    fn compiled(&self) -> Compiled {
+        Compiled {
+            policy_version_min: self.policy_version_min,
+            built: self.built,
+        }
+    }
+}
+
+/// The answer: licensed, in grace, or not, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Licence {
+    /// The product.
+    pub product: ProductId,
+    /// The state.
+    pub state: LicenceState,
+    /// Whether it is licensed. Grace is not.
+    pub licensed: bool,
+    /// Whether the policy only advises: the product tells and does not restrict.
+    pub advisory: bool,
+    /// When the state ends by itself.
+    pub until: Option<Timestamp>,
+    /// Whether it ends soon.
+    pub warning: bool,
+    /// How it was activated.
+    pub method: Option<Method>,
+    /// Why.
+    pub reason: Refusal,
+    /// The newest count a host stated.
+    pub count: Option<u32>,
+    /// The count the policy needs.
+    pub required: Option<u32>,
+    /// The directory in which it was found.
+    pub dir: Option<PathBuf>,
+}
+
+impl Licence {
+    /// When the state ends by itself, as RFC 3339 UTC.
+    pub fn until_text(&self) -> Option<String> {
+        self.until.map(crate::times::rfc3339)
+    }
+
+    fn of(product: &Product, judgement: Judgement, dir: Option<&Path>) -> Self {
+        Self {
+            product: product.id.clone(),
+            state: judgement.state,
+            licensed: judgement.is_licensed(),
+            advisory: judgement.advisory,
+            until: judgement.until,
+            warning: judgement.warning,
+            method: judgement.method,
+            reason: judgement.reason,
+            count: judgement.count,
+            required: judgement.required,
+            dir: dir.map(Path::to_path_buf),
+        }
+    }
+}
+
+/// One sentence for a person.
+impl fmt::Display for Licence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.product, self.state.name())?;
+        if let Some(until) = self.until_text() {
+            write!(f, " until {until}")?;
+        }
+        write!(f, ". {}", self.reason)
+    }
+}
+
+/// Reads a product's licence at once, without a service and without a network: from the machine's
+/// directory, else from the user's own. Never fails: what is wrong is the licence's reason.
+pub fn read(product: &Product) -> Licence {
+    let mut first = None;
+    for dir in dirs::reading_order() {
+        let licence = read_in(&dir, product);
+        if licence.dir.is_some() {
+            return licence;
+        }
+        // What is wrong with the machine's files is worth more than that the user has none.
+        first.get_or_insert(licence);
+    }
+    first.expect("there is a machine's directory to look in")
+}
+
+/// Reads a product's licence from one directory.
+pub fn read_in(dir: &Path, product: &Product) -> Licence {
+    read_with(dir, product, &Machine::real(), &RealClock)
+}
+
+/// Reads a product's licence with the clocks and the hardware given.
+pub(crate) fn read_with(
+    dir: &Path,
+    product: &Product,
+    machine: &Machine,
+    clock: &dyn Clock,
+) -> Licence {
+    let state = match load(dir) {
+        Ok(state) => state,
+        Err(refusal) => return Licence::of(product, Judgement::nothing(refusal), None),
+    };
+    let publisher = product.root.publisher();
+    let known = state
+        .publishers
+        .get(&publisher)
+        .is_some_and(|holding| holding.products.contains_key(&product.id));
+    let judgement = match Reader::open(&state, &product.root) {
+        Err(refusal) => Judgement::nothing(refusal),
+        Ok(mut reader) => judge_product(
+            &mut reader,
+            &product.id,
+            product.compiled(),
+            &mut MachineHardware::new(machine, publisher, state.declared),
+            moment(clock, &state.written),
+        ),
+    };
+    Licence::of(product, judgement, known.then_some(dir))
+}
+
+/// The state in a directory.
+///
+/// # Errors
+/// `STATE_LOST` where there is none, and what is wrong with a damaged one.
+pub(crate) fn load(dir: &Path) -> Result<State, Refusal> {
+    let path = dir.join("state");
+    let bytes = disk::read(&path, STATE_BYTES_MAX, disk::PUBLIC)?;
+    let bytes =
+        bytes.ok_or_else(|| Refusal::new(reasons::STATE_LOST, dir.display().to_string()))?;
+    State::decode(&bytes)
+}
+
+/// Asks a host now, in the first directory that knows the product and can be written, and reads
+/// the licence again. Never fails: what is wrong is the licence's reason. Needs a tokio runtime
+/// with I/O and time.
+#[cfg(feature = "ask")]
+pub async fn activate(product: &Product) -> Licence {
+    let before = read(product);
+    let Some(dir) = before.dir.clone() else {
+        return before;
+    };
+    let client = crate::Client::new(crate::Options::new(dir.clone()));
+    let which = crate::Which {
+        publisher: Some(product.root.publisher()),
+        product: Some(product.id.clone()),
+    };
+    let outcome = client.activate(&which).await;
+    let mut licence = read_in(&dir, product);
+    if !licence.licensed {
+        // Why no host helped says more than that none has helped.
+        licence.reason = match outcome {
+            Err(refusal) => refusal,
+            Ok(activation) if activation.reason.reason != reasons::LICENSED => activation.reason,
+            Ok(_) => licence.reason,
+        };
+    }
+    licence
+}

@@ -1,0 +1,182 @@
+//! The background service: it renews everything on the machine by schedule, reacts to what other
+//! commands change in its directory, and stops in order.
+
+use std::time::Duration;
+
+use muster_proto::Refusal;
+use muster_proto::client::LicenceState;
+use muster_proto::client::schedule;
+use muster_proto::client::transition::Effect;
+use muster_proto::ids::{ProductId, PublisherId};
+use muster_proto::limits::{FOLLOW_SECONDS, UPKEEP_SECONDS};
+
+use crate::activate::{Activation, tend};
+use crate::control::{Client, Which};
+
+/// What the service tells.
+#[derive(Clone, Debug)]
+pub enum ServiceEvent {
+    /// It has read its directory and goes on by schedule: told once.
+    Ready {
+        /// Products installed then.
+        products: usize,
+    },
+    /// A product's state has changed, or was seen for the first time.
+    State {
+        /// The publisher.
+        publisher: PublisherId,
+        /// The product.
+        product: ProductId,
+        /// Its state before, where one was seen.
+        from: Option<LicenceState>,
+        /// Its state now.
+        to: LicenceState,
+        /// Why.
+        reason: Refusal,
+    },
+    /// Hosts were asked.
+    Asked {
+        /// For which publisher.
+        publisher: PublisherId,
+        /// What came of it, or why nobody could be asked.
+        outcome: Result<Activation, Refusal>,
+    },
+    /// Something failed that is tried again: a full disk, a directory that cannot be read.
+    Failed(Refusal),
+}
+
+/// What the service remembers between rounds; all of it can be had again from the disk.
+#[derive(Default)]
+struct Seen {
+    states: std::collections::BTreeMap<(PublisherId, ProductId), LicenceState>,
+    failed: Option<Refusal>,
+}
+
+impl Client {
+    /// Serves until `stop` is ready: an ask under way is abandoned then, which its pending nonce
+    /// makes harmless, and running time is written down. Everything that fails is told and tried
+    /// again; the service itself ends for `stop` only.
+    ///
+    /// # Errors
+    /// A directory that cannot be made or written at all when the service starts.
+    pub async fn serve(
+        &self,
+        mut on: impl FnMut(ServiceEvent),
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), Refusal> {
+        let opened = self.vault().look()?;
+        let products = opened.state.publishers.values();
+        on(ServiceEvent::Ready {
+            products: products.map(|holding| holding.products.len()).sum(),
+        });
+        drop(opened);
+        let rounds = self.rounds(&mut on);
+        tokio::pin!(rounds, stop);
+        tokio::select! {
+            () = &mut stop => {}
+            () = &mut rounds => {}
+        }
+        self.vault().note_time()
+    }
+
+    async fn rounds(&self, on: &mut impl FnMut(ServiceEvent)) {
+        let mut seen = Seen::default();
+        loop {
+            for publisher in self.round(&mut seen, on) {
+                let which = Which {
+                    publisher: Some(publisher),
+                    product: None,
+                };
+                let outcome = self.activate(&which).await;
+                if outcome.is_err() {
+                    // Nobody could be asked: not again at once, whatever the schedule says.
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                }
+                on(ServiceEvent::Asked { publisher, outcome });
+                self.round(&mut seen, on);
+            }
+            self.rest().await;
+        }
+    }
+
+    /// Judges everything; tells which publishers' hosts are to be asked now.
+    fn round(&self, seen: &mut Seen, on: &mut impl FnMut(ServiceEvent)) -> Vec<PublisherId> {
+        let mut events = Vec::new();
+        let outcome = self.vault().update(|opened| {
+            let mut due = Vec::new();
+            let publishers: Vec<_> = opened.state.publishers.keys().copied().collect();
+            for publisher in publishers {
+                let judged = tend(opened, self, publisher)?;
+                let holding = crate::link::holding(opened, publisher)?;
+                let mut ask = holding
+                    .next_ask
+                    .is_none_or(|next| schedule::is_due(next, opened.now));
+                for (product, judgement) in judged {
+                    let key = (publisher, product.clone());
+                    let from = seen.states.insert(key, judgement.state);
+                    if from == Some(judgement.state) {
+                        continue;
+                    }
+                    let before = from.unwrap_or(judgement.state);
+                    ask |= judgement.effects_from(before).contains(&Effect::AskNow);
+                    events.push(ServiceEvent::State {
+                        publisher,
+                        product,
+                        from,
+                        to: judgement.state,
+                        reason: judgement.reason,
+                    });
+                }
+                if ask && !holding.products.is_empty() {
+                    due.push(publisher);
+                }
+            }
+            Ok(due)
+        });
+        events.into_iter().for_each(&mut *on);
+        match outcome {
+            Ok(due) => {
+                seen.failed = None;
+                due
+            }
+            Err(refusal) => {
+                if seen.failed.as_ref() != Some(&refusal) {
+                    on(ServiceEvent::Failed(refusal.clone()));
+                }
+                seen.failed = Some(refusal);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Waits for the next ask, for a change of the files, or for the time to note running time.
+    async fn rest(&self) {
+        let before = self.vault().version();
+        let mut slept = 0;
+        while slept < self.seconds_until_next_ask().min(UPKEEP_SECONDS) {
+            tokio::time::sleep(Duration::from_secs(FOLLOW_SECONDS)).await;
+            slept += FOLLOW_SECONDS;
+            if self.vault().version() != before {
+                return;
+            }
+        }
+        if slept >= UPKEEP_SECONDS
+            && let Err(refusal) = self.vault().note_time()
+        {
+            tracing::warn!(code = refusal.reason.code(), "{refusal}");
+        }
+    }
+
+    fn seconds_until_next_ask(&self) -> u64 {
+        let Ok(state) = crate::sdk::load(self.dir()) else {
+            return UPKEEP_SECONDS;
+        };
+        let now = crate::clock::moment(self.vault().clock(), &state.written);
+        let asks = state
+            .publishers
+            .values()
+            .filter_map(|holding| holding.next_ask);
+        let next = asks.map(|next| schedule::until(next, now)).min();
+        next.map_or(UPKEEP_SECONDS, |span| span.seconds())
+    }
+}

@@ -1,0 +1,179 @@
+//! The client's two files under one lock: read, changed and written together. What is damaged is
+//! kept aside and built anew from the other file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use muster_proto::Refusal;
+use muster_proto::client::asking::note_keys;
+use muster_proto::client::identity::{Identity, Own, OwnProduct};
+use muster_proto::client::state::{Holding, Installed, State};
+use muster_proto::client::trusted_time::Moment;
+use muster_proto::limits::{IDENTITY_BYTES_MAX, STATE_BYTES_MAX};
+use muster_proto::reason::client as reasons;
+use zeroize::Zeroizing;
+
+use crate::clock::{Clock, moment, written};
+use crate::disk;
+
+/// A client's directory.
+#[derive(Clone)]
+pub(crate) struct Vault {
+    dir: PathBuf,
+    clock: Arc<dyn Clock>,
+}
+
+/// Both files, open for change.
+pub(crate) struct Opened {
+    /// The public file.
+    pub(crate) state: State,
+    /// The secret file.
+    pub(crate) identity: Identity,
+    /// Both clocks now.
+    pub(crate) now: Moment,
+}
+
+impl Vault {
+    pub(crate) fn new(dir: PathBuf, clock: Arc<dyn Clock>) -> Self {
+        Self { dir, clock }
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Both files as they are now, brought in line with each other.
+    pub(crate) fn look(&self) -> Result<Opened, Refusal> {
+        self.update(|opened| {
+            Ok(Opened {
+                state: opened.state.clone(),
+                identity: opened.identity.clone(),
+                now: opened.now,
+            })
+        })
+    }
+
+    /// Changes both files under the lock and writes what changed, the state first: a lease that is
+    /// stored while the identity is not only leads to the same nonce being asked with again.
+    ///
+    /// # Errors
+    /// `FILE_UNWRITABLE`, `FILE_UNREADABLE`, `FILE_MODE`, or what `change` refuses; then nothing
+    /// is written.
+    pub(crate) fn update<T>(
+        &self,
+        change: impl FnOnce(&mut Opened) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        disk::make_directory(&self.dir)?;
+        let lock = disk::lock_file(&self.dir.join("lock"))?;
+        lock.lock().map_err(|error| {
+            let detail = format!("{}: {error}", self.dir.display());
+            Refusal::new(muster_proto::reason::config::DIRECTORY_BUSY, detail)
+        })?;
+        let state = self.load("state", STATE_BYTES_MAX, disk::PUBLIC, State::decode)?;
+        let identity = self.load(
+            "identity",
+            IDENTITY_BYTES_MAX,
+            disk::SECRET,
+            Identity::decode,
+        )?;
+        let mut opened = Opened {
+            state: state.unwrap_or_default(),
+            identity: identity.unwrap_or_default(),
+            now: Moment::default(),
+        };
+        let (on_disk_state, on_disk_identity) = (opened.state.clone(), opened.identity.clone());
+        opened.now = moment(self.clock(), &opened.state.written);
+        opened.agree();
+        let outcome = change(&mut opened)?;
+        if on_disk_state != opened.state {
+            opened.state.written = written(self.clock(), &opened.state.written);
+            let bytes = opened.state.encode();
+            disk::write(&self.dir.join("state"), &bytes, disk::PUBLIC)?;
+        }
+        if on_disk_identity != opened.identity {
+            let bytes = opened.identity.encode();
+            disk::write(&self.dir.join("identity"), &bytes, disk::SECRET)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Writes the state even where nothing changed: running time goes on from there.
+    pub(crate) fn note_time(&self) -> Result<(), Refusal> {
+        self.update(|opened| {
+            opened.state.written = written(self.clock(), &opened.state.written);
+            Ok(())
+        })
+    }
+
+    /// What changes with every new version of the files.
+    pub(crate) fn version(&self) -> [Option<(u64, u64, i64, i64)>; 2] {
+        ["state", "identity"].map(|name| disk::version(&self.dir.join(name)))
+    }
+
+    /// Reads one file; a damaged one is kept aside, and then there is none.
+    fn load<T>(
+        &self,
+        name: &str,
+        max: usize,
+        mode: u32,
+        decode: impl FnOnce(&[u8]) -> Result<T, Refusal>,
+    ) -> Result<Option<T>, Refusal> {
+        let path = self.dir.join(name);
+        let refusal = match disk::read(&path, max, mode) {
+            Ok(None) => return Ok(None),
+            Ok(Some(bytes)) => match decode(&Zeroizing::new(bytes)) {
+                Ok(read) => return Ok(Some(read)),
+                Err(refusal) => refusal,
+            },
+            Err(refusal) if refusal.reason == muster_proto::reason::config::FILE_TOO_LARGE => {
+                refusal
+            }
+            Err(refusal) => return Err(refusal),
+        };
+        let aside = disk::set_aside(&path)?;
+        let told = Refusal::new(
+            reasons::SET_ASIDE,
+            format!("{}: {refusal}", aside.display()),
+        );
+        tracing::warn!(code = told.reason.code(), "{told}");
+        Ok(None)
+    }
+}
+
+impl Opened {
+    /// Each file knows what the other needs to be built anew: the identity the roots, products and
+    /// keys of the state, the state the roots and products of the identity.
+    fn agree(&mut self) {
+        for (publisher, holding) in &self.state.publishers {
+            let fresh = || Own::new(holding.root.clone(), &muster_machine::random::bytes::<32>());
+            let own = self.identity.publishers.entry(*publisher);
+            if let std::collections::btree_map::Entry::Vacant(vacant) = own {
+                let own = vacant.insert(fresh());
+                for product in holding.products.keys() {
+                    own.products.insert(product.clone(), OwnProduct::default());
+                }
+            }
+        }
+        for (publisher, own) in &self.identity.publishers {
+            let holding = self
+                .state
+                .publishers
+                .entry(*publisher)
+                .or_insert_with(|| Holding::new(own.root.clone()));
+            holding.root = own.root.clone();
+            note_keys(own, holding);
+            holding
+                .products
+                .retain(|product, _| own.products.contains_key(product));
+            for (product, kept) in &own.products {
+                let now = self.now;
+                let installed = holding.products.entry(product.clone()).or_insert_with(|| {
+                    let mut installed = Installed::default();
+                    installed.marks.installed = now;
+                    installed
+                });
+                installed.last5 = kept.key.as_ref().map(|key| key.last5()).or(installed.last5);
+            }
+        }
+    }
+}
