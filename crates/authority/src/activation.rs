@@ -19,7 +19,6 @@ use muster_store::authority::ops::{self, Certified};
 use muster_store::authority::{AuthorityStore, CertStatement, IssuingRow, Tables};
 
 use crate::Authority;
-use crate::signer::IssuingKeys;
 
 /// Issuing keys, the newest first, that a product key may be sealed to.
 const OPENING_KEYS_MAX: usize = 4;

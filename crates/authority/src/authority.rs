@@ -13,10 +13,10 @@ use muster_proto::statement::revocations::{RevocationSet, Revocations};
 use muster_proto::statement::root::Root;
 use muster_proto::statement::{Anchor, Envelope, Typ};
 use muster_proto::time::Timestamp;
-use muster_store::authority::{AuditEntry, AuthorityStore, SCHEMA, SqliteAuthority, ops};
+use muster_store::authority::{AuditEntry, AuthorityStore, SqliteAuthority, ops};
 
 use crate::directory;
-use crate::signer::FileKeys;
+use crate::signer::{FileKeys, IssuingKeys};
 
 /// An authority's directory at work. Cheap to share behind an [`Arc`].
 pub struct Authority<S = SqliteAuthority> {
@@ -24,7 +24,7 @@ pub struct Authority<S = SqliteAuthority> {
     pub(crate) store: S,
     pub(crate) root: Root,
     pub(crate) ring: Arc<KeyRing>,
-    pub(crate) issuing_keys: FileKeys,
+    pub(crate) issuing_keys: Arc<dyn IssuingKeys>,
     guesses: Mutex<GuessLimiter>,
 }
 
@@ -60,13 +60,16 @@ impl Authority<SqliteAuthority> {
         self.store.executor().backup(to).await
     }
 
-    /// Puts a backup in the place of the store, also while the service runs.
+    /// Puts a backup in the place of the store, also while the service runs. What may have been
+    /// given out since the backup is not given out again: serials, revocation numbers and policy
+    /// versions go on above it. Hosts certified since must be activated again.
     ///
     /// # Errors
     /// `NO_BACKUP` when it is none of an authority; the store is then left as it is.
     pub fn restore(from: &Path, directory: &Path) -> Result<(), Refusal> {
         directory::read_root(directory)?;
-        muster_store::sqlite::restore(from, &directory::store_path(directory), SCHEMA)
+        let now = muster_machine::clock::now();
+        SqliteAuthority::restore(from, &directory::store_path(directory), now)
     }
 
     /// Finishes what waits and closes the store.
@@ -82,8 +85,16 @@ impl<S: AuthorityStore> Authority<S> {
             store,
             root,
             ring: Arc::new(KeyRing::derive(secret)),
-            issuing_keys: FileKeys::new(directory),
+            issuing_keys: Arc::new(FileKeys::new(directory)),
             guesses: Mutex::default(),
+        }
+    }
+
+    /// The same authority with its issuing keys somewhere else than in its directory's files.
+    pub fn with_issuing_keys(self, keys: Arc<dyn IssuingKeys>) -> Self {
+        Self {
+            issuing_keys: keys,
+            ..self
         }
     }
 

@@ -20,7 +20,7 @@ use muster_store::authority::{AuthorityStore, IssuingRow, Tables, ops};
 
 use crate::Authority;
 use crate::root::RootKeys;
-use crate::signer::{IssuingKey, IssuingKeys};
+use crate::signer::IssuingKey;
 use crate::{directory, files};
 
 /// An issuing certificate, for display.

@@ -53,8 +53,10 @@ impl<S: AuthorityStore> Authority<S> {
                 return Err(Refusal::new(reasons::PRODUCT_EXISTS, detail));
             }
             let mut policy = policy.clone();
-            policy.group = self.store.view(|tables| ops::next_group(tables)).await?;
-            policy.version = 1;
+            let next = |tables: &mut dyn Tables| {
+                Ok((ops::next_group(tables)?, ops::next_version(tables, None)?))
+            };
+            (policy.group, policy.version) = self.store.view(next).await?;
             match self.put(policy, now, ops::add_product).await {
                 Err(refusal) if refusal.reason == reasons::CHANGED_MEANWHILE => {}
                 other => return other,
@@ -85,7 +87,12 @@ impl<S: AuthorityStore> Authority<S> {
                 return Ok(before);
             }
             policy.check()?;
-            policy.version += 1;
+            let id = id.clone();
+            let next = move |tables: &mut dyn Tables| {
+                let row = ops::product(tables, &id)?;
+                ops::next_version(tables, Some(&row))
+            };
+            policy.version = self.store.view(next).await?;
             match self.put(policy, now, ops::set_policy).await {
                 Err(refusal) if refusal.reason == reasons::CHANGED_MEANWHILE => {}
                 other => return other,

@@ -96,6 +96,9 @@ pub trait IssuingKeys: Send + Sync {
     /// # Errors
     /// `SIGNER_FAILED` when it is not here.
     fn find(&self, key: Thumbprint) -> Result<Arc<IssuingKey>, Refusal>;
+
+    /// Makes a new key, which is safe before anybody hears of it.
+    fn generate(&self) -> Result<Arc<IssuingKey>, Refusal>;
 }
 
 /// Issuing keys in files of the authority's directory, read when first needed.
@@ -112,20 +115,6 @@ impl FileKeys {
             directory: directory.to_owned(),
             read: Mutex::default(),
         }
-    }
-
-    /// Makes a new key and writes its file before anybody hears of it.
-    pub(crate) fn generate(&self) -> Result<Arc<IssuingKey>, Refusal> {
-        let signing = SecretKey::from_seed(&random::bytes());
-        let opening = OpeningKey::generate();
-        let file = SecretFile {
-            kind: SecretKind::Issuing,
-            secrets: vec![signing.seed(), opening.to_bytes()],
-            label: String::new(),
-        };
-        let thumbprint = signing.public().thumbprint();
-        files::write_new_secret(&self.path(thumbprint), &file)?;
-        self.find(thumbprint)
     }
 
     fn path(&self, key: Thumbprint) -> PathBuf {
@@ -165,5 +154,18 @@ impl IssuingKeys for FileKeys {
         let found = Arc::new(self.read(key)?);
         read.insert(key, Arc::clone(&found));
         Ok(found)
+    }
+
+    fn generate(&self) -> Result<Arc<IssuingKey>, Refusal> {
+        let signing = SecretKey::from_seed(&random::bytes());
+        let opening = OpeningKey::generate();
+        let file = SecretFile {
+            kind: SecretKind::Issuing,
+            secrets: vec![signing.seed(), opening.to_bytes()],
+            label: String::new(),
+        };
+        let thumbprint = signing.public().thumbprint();
+        files::write_new_secret(&self.path(thumbprint), &file)?;
+        self.find(thumbprint)
     }
 }

@@ -260,3 +260,10 @@ pub const CLIENT_ROW_KEPT_SECONDS: u64 = 30 * 86_400;
 pub const REFRESH_FIRST_SECONDS: u64 = 60;
 /// How often a KMS host asks its authorities for news, in seconds: 24 hours.
 pub const REFRESH_SECONDS: u64 = 86_400;
+/// Serials of each channel and product group that a restored authority leaves unused: those that
+/// may have been issued after the backup.
+pub const RESTORE_SERIALS_SKIPPED: u64 = 1_000_000;
+/// Revocation numbers that a restored authority leaves unused.
+pub const RESTORE_REVOCATIONS_SKIPPED: u64 = 1_000_000;
+/// Policy versions that a restored authority leaves unused.
+pub const RESTORE_VERSIONS_SKIPPED: u64 = 1_000;

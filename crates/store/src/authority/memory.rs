@@ -111,6 +111,10 @@ impl Tables for Memory {
         Ok(self.serials.get(&(channel, group)).copied().unwrap_or(0))
     }
 
+    fn highest_serial(&self) -> Result<u64, Refusal> {
+        Ok(self.serials.values().copied().max().unwrap_or(0))
+    }
+
     fn put_next_serial(
         &mut self,
         channel: Channel,

@@ -10,7 +10,10 @@ use muster_proto::authority::{
 };
 use muster_proto::ids::{ProductId, PublisherId, Thumbprint};
 use muster_proto::key::{Channel, ProductGroup};
-use muster_proto::limits::AUDIT_TEXT_BYTES_MAX;
+use muster_proto::limits::{
+    AUDIT_TEXT_BYTES_MAX, RESTORE_REVOCATIONS_SKIPPED, RESTORE_SERIALS_SKIPPED,
+    RESTORE_VERSIONS_SKIPPED,
+};
 use muster_proto::reason::authority as reasons;
 use muster_proto::reason::store as store_reasons;
 use muster_proto::statement::policy::Policy;
@@ -212,6 +215,13 @@ pub fn next_group(tables: &dyn Tables) -> Result<ProductGroup, Refusal> {
     ProductGroup::new(highest + 1).map_err(|_| Refusal::from(reasons::GROUPS_SPENT))
 }
 
+/// The version of a product's next policy.
+pub fn next_version(tables: &dyn Tables, row: Option<&ProductRow>) -> Result<u32, Refusal> {
+    let newest = row.map_or(0, |row| u64::from(row.version));
+    let next = newest.max(floors(tables)?.version) + 1;
+    u32::try_from(next).map_err(|_| Refusal::new(reasons::TERMS_WRONG, "no version is left"))
+}
+
 /// Adds a product with its first policy, which names the group from [`next_group`].
 pub fn add_product(
     tables: &mut dyn Tables,
@@ -224,7 +234,7 @@ pub fn add_product(
         return Err(Refusal::new(reasons::PRODUCT_EXISTS, detail));
     }
     let group = next_group(tables)?;
-    if policy.group != group {
+    if policy.group != group || policy.version != next_version(tables, None)? {
         let detail = format!("group {} was given out", policy.group);
         return Err(Refusal::new(reasons::CHANGED_MEANWHILE, detail));
     }
@@ -255,7 +265,7 @@ pub fn set_policy(
     now: Timestamp,
 ) -> Result<ProductRow, Refusal> {
     let mut row = product(tables, &policy.product)?;
-    if row.version + 1 != policy.version || row.group != policy.group {
+    if policy.version != next_version(tables, Some(&row))? || row.group != policy.group {
         let detail = format!("version {} is the newest", row.version);
         return Err(Refusal::new(reasons::CHANGED_MEANWHILE, detail));
     }
@@ -313,7 +323,9 @@ pub fn reserve_serials(
     group: ProductGroup,
     count: u32,
 ) -> Result<u32, Refusal> {
-    let first = tables.next_serial(channel, group)?;
+    let first = tables
+        .next_serial(channel, group)?
+        .max(floors(tables)?.serial);
     let next = first + u64::from(count);
     let first = match u32::try_from(first) {
         Ok(first) if next <= 1 << 32 => first,
@@ -388,7 +400,7 @@ pub fn revoke_host(
         tables.put_cert(&cert)?;
         is_changed = true;
     }
-    let entries = number_entries(tables.newest_revocation()?, keys);
+    let entries = number_entries(newest_revocation(tables)?, keys);
     for entry in &entries {
         tables.put_revocation(entry)?;
     }
@@ -396,7 +408,7 @@ pub fn revoke_host(
     if !is_changed && freed == 0 {
         return Ok(());
     }
-    let newest = tables.newest_revocation()?;
+    let newest = newest_revocation(tables)?;
     let detail = format!(
         "{} keys up to number {newest}, {freed} places freed",
         entries.len()
@@ -433,7 +445,7 @@ impl DeltaPlan {
 /// Tiles the revocations, keeping every signed delta that still says the same. A list whose last
 /// delta reaches the newest number is left as it is: entries that ended since do no harm.
 pub fn plan_deltas(tables: &dyn Tables, now: Timestamp) -> Result<DeltaPlan, Refusal> {
-    let newest = tables.newest_revocation()?;
+    let newest = newest_revocation(tables)?;
     let signed = tables.deltas()?;
     let mut claims = Vec::with_capacity(signed.len());
     for bytes in &signed {
@@ -465,11 +477,96 @@ pub fn put_deltas(
     newest: u64,
     deltas: &[Vec<u8>],
 ) -> Result<bool, Refusal> {
-    if tables.newest_revocation()? != newest {
+    if newest_revocation(tables)? != newest {
         return Ok(false);
     }
     tables.put_deltas(deltas)?;
     Ok(true)
+}
+
+/// The newest revocation number; 0 when nothing was ever revoked or restored.
+pub fn newest_revocation(tables: &dyn Tables) -> Result<u64, Refusal> {
+    Ok(tables.newest_revocation()?.max(floors(tables)?.revocation))
+}
+
+/// What a store has given out and must not give out again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The next serial of every channel and group is at least this.
+    pub serial: u64,
+    /// The newest revocation number is at least this.
+    pub revocation: u64,
+    /// The next policy version of every product is above this.
+    pub version: u64,
+}
+
+const FLOOR_SERIAL: &str = "floor-serial";
+const FLOOR_REVOCATION: &str = "floor-revocation";
+const FLOOR_VERSION: &str = "floor-version";
+
+fn floors(tables: &dyn Tables) -> Result<Marks, Refusal> {
+    let floor = |name| -> Result<u64, Refusal> {
+        let Some(value) = tables.setting(name)? else {
+            return Ok(0);
+        };
+        let number = std::str::from_utf8(&value)
+            .ok()
+            .and_then(|t| t.parse().ok());
+        number.ok_or_else(|| Refusal::new(store_reasons::ROW_UNREADABLE, format!("setting {name}")))
+    };
+    Ok(Marks {
+        serial: floor(FLOOR_SERIAL)?,
+        revocation: floor(FLOOR_REVOCATION)?,
+        version: floor(FLOOR_VERSION)?,
+    })
+}
+
+/// How far a store has got.
+pub fn high_marks(tables: &dyn Tables) -> Result<Marks, Refusal> {
+    let floors = floors(tables)?;
+    let versions = tables
+        .products()?
+        .into_iter()
+        .map(|row| u64::from(row.version));
+    Ok(Marks {
+        serial: tables.highest_serial()?.max(floors.serial),
+        revocation: tables.newest_revocation()?.max(floors.revocation),
+        version: versions.max().unwrap_or(0).max(floors.version),
+    })
+}
+
+/// After a restore: goes on beyond what this store and the one before it had given out, and beyond
+/// what neither knows of.
+pub fn raise_floors(
+    tables: &mut dyn Tables,
+    present: Marks,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let own = high_marks(tables)?;
+    let raised = [
+        (
+            FLOOR_SERIAL,
+            own.serial.max(present.serial),
+            RESTORE_SERIALS_SKIPPED,
+        ),
+        (
+            FLOOR_REVOCATION,
+            own.revocation.max(present.revocation),
+            RESTORE_REVOCATIONS_SKIPPED,
+        ),
+        (
+            FLOOR_VERSION,
+            own.version.max(present.version),
+            RESTORE_VERSIONS_SKIPPED,
+        ),
+    ];
+    for (name, mark, skipped) in raised {
+        let value = (mark + skipped).to_string();
+        tables.put_setting(name, value.as_bytes())?;
+    }
+    let [serial, revocation, version] = raised.map(|(_, mark, skipped)| mark + skipped);
+    let detail = format!("serials from {serial}, revocations {revocation}, versions {version}");
+    audit(tables, now, "restored", "store", &detail)
 }
 
 /// Keeps an issuing certificate; twice changes nothing.

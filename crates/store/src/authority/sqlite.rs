@@ -11,8 +11,8 @@ use muster_proto::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::rows::{self, integer, number, packed, seconds};
-use super::{AuditEntry, AuthorityStore, CertStatement, IssuingRow, ProductRow, Tables};
-use crate::sqlite::{Executor, Options, Schema, refusal_of};
+use super::{AuditEntry, AuthorityStore, CertStatement, IssuingRow, ProductRow, Tables, ops};
+use crate::sqlite::{self, Executor, Options, Schema, refusal_of};
 
 /// The tables. Migrations are only ever added to.
 ///
@@ -86,6 +86,32 @@ impl SqliteAuthority {
     /// As [`Executor::open`].
     pub fn open(path: &Path) -> Result<Self, Refusal> {
         Executor::open(path, SCHEMA, Options::default()).map(Self)
+    }
+
+    /// Puts a backup in the place of a database, also while a service uses it. Serials, revocation
+    /// numbers and policy versions that may have been given out since are left unused: a key must
+    /// not be sold twice, and holders of a newer list or policy must not ignore the next one.
+    ///
+    /// # Errors
+    /// As [`sqlite::restore`]; the present database is then left as it is.
+    pub fn restore(from: &Path, to: &Path, now: Timestamp) -> Result<(), Refusal> {
+        let marks = |connection: &Connection| ops::high_marks(&SqliteTables(connection));
+        // A database that is missing or damaged tells nothing; the gap alone must then do.
+        let present = match to.exists() {
+            true => Executor::open_with(to, SCHEMA, Options::default(), marks)
+                .ok()
+                .map(|(_, present)| present),
+            false => None,
+        };
+        sqlite::restore(from, to, SCHEMA)?;
+        Executor::open_with(to, SCHEMA, Options::default(), |connection| {
+            ops::raise_floors(
+                &mut SqliteTables(connection),
+                present.unwrap_or_default(),
+                now,
+            )
+        })
+        .map(drop)
     }
 
     /// The executor, for backups and checks.
@@ -220,6 +246,10 @@ impl Tables for SqliteTables<'_> {
     fn next_serial(&self, channel: Channel, group: ProductGroup) -> Result<u64, Refusal> {
         let sql = "SELECT next FROM serial WHERE channel = ? AND product_group = ?";
         self.figure(sql, params![channel.code(), group.get()])
+    }
+
+    fn highest_serial(&self) -> Result<u64, Refusal> {
+        self.figure("SELECT MAX(next) FROM serial", [])
     }
 
     fn put_next_serial(

@@ -82,6 +82,8 @@ pub trait Tables {
 
     /// The next serial of a channel and group; above 32 bits when all are given out.
     fn next_serial(&self, channel: Channel, group: ProductGroup) -> Result<u64, Refusal>;
+    /// The highest next serial of all channels and groups.
+    fn highest_serial(&self) -> Result<u64, Refusal>;
     /// Moves the next serial.
     fn put_next_serial(
         &mut self,

@@ -19,7 +19,7 @@ use muster_proto::statement::revocations::{Revocations, Revoked};
 use muster_proto::statement::{Draft, Role};
 use muster_proto::time::{Span, Timestamp};
 
-use super::ops::{self, Certified};
+use super::ops::{self, Certified, Marks};
 use super::{
     AuthorityStore, CertStatement, IssuingRow, MemoryAuthority, SqliteAuthority, Tables,
     host_report, host_reports, key_report,
@@ -534,6 +534,48 @@ fn issuing_certificates_are_kept_in_order_and_once() {
         assert_eq!(
             rows.iter().map(|r| r.statement[0]).collect::<Vec<_>>(),
             [2, 1]
+        );
+    });
+}
+
+#[test]
+fn what_was_given_out_is_not_given_out_again_after_a_restore() {
+    on_both(async |make| {
+        let (store, id) = furnished(make).await;
+        certify(&store, &asked(100, "a", &[id])).await.unwrap();
+        let present = Marks {
+            serial: 5_000_000,
+            revocation: 7,
+            version: 3,
+        };
+        store
+            .change(move |t| ops::raise_floors(t, present, NOW))
+            .await
+            .unwrap();
+        let group = ProductGroup::new(1).unwrap();
+        let reserve = move |t: &mut dyn Tables| ops::reserve_serials(t, Channel::Mak, group, 1);
+        assert_eq!(store.change(reserve).await.unwrap(), 6_000_000);
+        assert_eq!(store.change(reserve).await.unwrap(), 6_000_001);
+        let next = store.view(|t| ops::next_version(t, Some(&ops::product(t, &product("cad"))?)));
+        assert_eq!(next.await.unwrap(), 1_004);
+
+        // A holder of the lost number 7 takes the next delta, which reaches beyond it.
+        let plan = store.view(|t| ops::plan_deltas(t, NOW)).await.unwrap();
+        assert_eq!(plan.newest, 1_000_007);
+        store
+            .change(|t| ops::revoke_host(t, HostNumber(1), NOW))
+            .await
+            .unwrap();
+        let plan = store.view(|t| ops::plan_deltas(t, NOW)).await.unwrap();
+        let delta = plan.deltas[0].as_ref().unwrap_err();
+        assert_eq!(
+            (delta.from, delta.number, delta.entries.len()),
+            (0, 1_000_008, 1)
+        );
+        let marks = store.view(|t| ops::high_marks(t)).await.unwrap();
+        assert_eq!(
+            (marks.serial, marks.revocation, marks.version),
+            (6_000_002, 1_000_008, 1_003)
         );
     });
 }
