@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod dirs;
 mod files;
+mod lab;
 mod report;
 mod times;
 

@@ -31,6 +31,11 @@ impl Report {
         }
     }
 
+    /// A command that has printed what it had to say already.
+    pub(crate) fn quiet() -> Self {
+        Self::new(Value::Null, "")
+    }
+
     /// Adds words for stderr: they explain the data and are no part of it.
     pub(crate) fn say(mut self, words: impl Into<String>) -> Self {
         self.words.push(words.into());
@@ -44,8 +49,8 @@ impl Report {
     }
 
     /// Prints the report and gives the exit code.
-    pub(crate) fn print(self, json: bool) -> ExitCode {
-        if json {
+    pub(crate) fn print(&self, json: bool) -> ExitCode {
+        if json && !self.json.is_null() {
             print_data(&format!("{:#}", self.json));
         } else if !self.text.is_empty() {
             print_data(&self.text);

@@ -2,8 +2,9 @@
 //! it, and take effect without a restart.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use muster_machine::{Machine, clock};
+use muster_machine::Machine;
 use muster_net::http::authority::{AuthorityClient, AuthorityOptions};
 use muster_proto::authority::answer::Publisher;
 use muster_proto::authority::renewable_from;
@@ -14,13 +15,12 @@ use muster_proto::reason::kms as reasons;
 use muster_proto::time::Span;
 use muster_proto::wire::Bundle;
 use muster_proto::{Reason, Refusal};
-use muster_store::kms::SqliteKms;
+use muster_store::kms::{KmsStore, SqliteKms};
 
 use crate::dns::{DnsOptions, Wanted, ZoneStatus};
 use crate::enrol::{Enrolled, RootPin, begin, complete, publisher_of};
 use crate::keys::{PublisherKeys, StoredKeys};
-use crate::records::{DATABASE, Records, Settings, make_dir};
-use crate::state::reference;
+use crate::records::{Clock, DATABASE, Records, Settings, make_dir};
 use crate::status::{self, ClientLine, ClientPage, Status};
 
 /// How the authority is reached.
@@ -59,6 +59,11 @@ impl Admin {
             records: Records::open(dir)?,
             machine,
         })
+    }
+
+    /// Works on an opened store, by the clocks given: for simulations and tests.
+    pub fn over_store(store: Arc<dyn KmsStore>, machine: Machine, clock: Clock) -> Self {
+        Self::over(Records::over(store, clock), machine)
     }
 
     pub(crate) fn over(records: Records, machine: Machine) -> Self {
@@ -111,7 +116,7 @@ impl Admin {
             return Ok(None);
         };
         let keys = PublisherKeys::load(stored)?;
-        if keys.check_may_sign(clock::now()).is_err() {
+        if keys.check_may_sign(self.records.now()).is_err() {
             return Ok(None);
         }
         Ok(Some(Enrolled {
@@ -138,7 +143,8 @@ impl Admin {
         self.request(key, &publisher_of(bundle), pin, None).await
     }
 
-    async fn request(
+    /// Makes and remembers the request under a host product key; the answer is [`Admin::apply`]'s.
+    pub async fn request(
         &self,
         key: &ProductKey,
         publisher: &Publisher,
@@ -149,7 +155,7 @@ impl Admin {
         if let Some(pin) = pin {
             pin.check(&publisher.root)?;
         }
-        let now = clock::now();
+        let now = self.records.now();
         let id = publisher.root.publisher();
         let (revision, stored) = self.records.keys(id).await?;
         let mut stored = stored.unwrap_or_else(|| StoredKeys::first(&publisher.root));
@@ -176,7 +182,7 @@ impl Admin {
     }
 
     async fn complete(&self, publisher: PublisherId, answer: &[u8]) -> Result<Enrolled, Refusal> {
-        let now = clock::now();
+        let now = self.records.now();
         let (revision, stored) = self.records.keys(publisher).await?;
         let mut stored = stored.ok_or(Refusal::from(reasons::NOTHING_PENDING))?;
         let enrolled = complete(&mut stored, answer, now)?;
@@ -211,7 +217,7 @@ impl Admin {
         access: &AuthorityAccess,
         offline: bool,
     ) -> Result<Renewal, Refusal> {
-        let now = clock::now();
+        let now = self.records.now();
         let (revision, stored) = self.records.keys(publisher).await?;
         let mut stored = stored.ok_or(Refusal::from(reasons::NOT_CERTIFIED))?;
         let keys = PublisherKeys::load(stored.clone())?;
@@ -253,7 +259,7 @@ impl Admin {
     /// Removes a host product key. The last key of a publisher takes its certificate with it; what
     /// machines hold stays valid until it ends.
     pub async fn remove_key(&self, last5: &str) -> Result<(), Refusal> {
-        let now = clock::now();
+        let now = self.records.now();
         let (revision, all) = self.records.all_keys().await?;
         for mut stored in all {
             let before = stored.installed.len();
@@ -291,24 +297,24 @@ impl Admin {
         settings.intervals.retry = retry.unwrap_or(settings.intervals.retry);
         settings.new_identities = new_identities.unwrap_or(settings.new_identities);
         self.records
-            .put_settings(settings, "changed the settings", clock::now())
+            .put_settings(settings, "changed the settings", self.records.now())
             .await?;
         Ok(settings)
     }
 
     /// Everything about the host for an administrator.
     pub async fn status(&self) -> Result<Status, Refusal> {
-        status::read(&self.records, clock::now()).await
+        status::read(&self.records, self.records.now()).await
     }
 
     /// A page of client computers.
     pub async fn clients(&self, page: &ClientPage) -> Result<Vec<ClientLine>, Refusal> {
-        status::clients(&self.records, page, clock::now()).await
+        status::clients(&self.records, page, self.records.now()).await
     }
 
     /// Withdraws this host's own records from its zones.
     pub async fn retire(&self, dns: &DnsOptions, port: u16) -> Result<Vec<ZoneStatus>, Refusal> {
-        let now = clock::now();
+        let now = self.records.now();
         let zones = dns.update(Wanted::Withdrawn, port, now).await;
         self.records.put_zones(&zones, now).await?;
         Ok(zones)
@@ -325,7 +331,7 @@ impl Admin {
     /// Confirms that the clock is right after it jumped.
     pub async fn confirm_clock(&self) -> Result<(), Refusal> {
         self.records
-            .put_clock_reference(reference(), Some("confirmed the clock"))
+            .put_clock_reference(self.records.reference(), Some("confirmed the clock"))
             .await
     }
 
@@ -337,7 +343,7 @@ impl Admin {
     /// Restores a backup into a host's directory.
     pub fn restore(backup: &Path, dir: &Path) -> Result<(), Refusal> {
         make_dir(dir)?;
-        SqliteKms::restore(backup, &dir.join(DATABASE), clock::now())
+        SqliteKms::restore(backup, &dir.join(DATABASE), muster_machine::clock::now())
     }
 }
 

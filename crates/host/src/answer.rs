@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use muster_proto::host::{self, AnswerParts, AskFacts, Decision, Served};
-use muster_proto::ids::{ProductId, Thumbprint};
+use muster_proto::ids::{ProductId, PublisherId, Thumbprint};
 use muster_proto::reason::{kms as reasons, statement};
 use muster_proto::statement::Draft;
 use muster_proto::statement::ask::Ask;
@@ -13,15 +13,15 @@ use muster_proto::wire::SealedHead;
 use muster_proto::{Reason, Refusal};
 
 use crate::keys::PublisherKeys;
-use crate::state::Shared;
+use crate::state::KmsHost;
 
 /// Why there is no signed answer; the peer gets a status code and changes no state.
 #[derive(Debug)]
-pub(crate) struct Unanswered {
+pub struct Unanswered {
     /// The HTTP status.
-    pub(crate) status: u16,
+    pub status: u16,
     /// The reason, for the log and the peer.
-    pub(crate) refusal: Refusal,
+    pub refusal: Refusal,
 }
 
 impl Unanswered {
@@ -41,9 +41,9 @@ struct Exchange<'a> {
     now: Timestamp,
 }
 
-impl Shared {
+impl KmsHost {
     /// Answers a sealed ask from a peer with a sealed answer.
-    pub(crate) async fn answer(&self, peer: IpAddr, body: &[u8]) -> Result<Vec<u8>, Unanswered> {
+    pub async fn answer(&self, peer: IpAddr, body: &[u8]) -> Result<Vec<u8>, Unanswered> {
         let bad = |refusal| Unanswered::new(400, refusal);
         let unavailable = |refusal| Unanswered::new(503, refusal);
         let now = self.trusted_now().map_err(unavailable)?;
@@ -69,6 +69,11 @@ impl Shared {
         };
         let answer = self.decide(&exchange, peer).await.map_err(unavailable)?;
         Ok(answer_key.seal_answer(&answer))
+    }
+
+    /// The host's greeting for a publisher; none for one it does not serve.
+    pub fn hello(&self, publisher: &PublisherId) -> Option<Vec<u8>> {
+        Some(self.keys_of(publisher)?.hello(self.store_id()))
     }
 
     async fn decide(&self, exchange: &Exchange<'_>, peer: IpAddr) -> Result<Vec<u8>, Refusal> {

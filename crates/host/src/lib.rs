@@ -17,8 +17,10 @@ mod state;
 mod status;
 
 pub use admin::{Admin, AuthorityAccess, Renewal};
+pub use answer::Unanswered;
 pub use dns::{DnsOptions, Wanted, Zone, ZoneStatus};
 pub use enrol::{Enrolled, RootPin, publisher_of};
-pub use records::Settings;
+pub use records::{Clock, Settings};
 pub use service::{Options, Ready, serve};
+pub use state::KmsHost;
 pub use status::{ClientLine, ClientPage, KeyStatus, PoolStatus, Status};

@@ -4,8 +4,9 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use muster_machine::random;
+use muster_machine::{Machine, clock, random};
 use muster_proto::Refusal;
+use muster_proto::crypto::sha256;
 use muster_proto::host::{
     AskFacts, ClockReference, Decision, Desk, Intervals, PoolNumbers, StoreIdentity,
 };
@@ -52,7 +53,11 @@ struct StoredSettings {
 #[derive(Clone)]
 pub(crate) struct Records {
     pub(crate) store: Arc<dyn KmsStore>,
+    clock: Clock,
 }
+
+/// The clocks a host works by: the machine's own, or, in simulations and tests, another.
+pub type Clock = Arc<dyn Fn() -> ClockReference + Send + Sync>;
 
 impl Records {
     /// Opens a host's directory, making it where it is missing.
@@ -63,9 +68,22 @@ impl Records {
             key: random::bytes(),
         };
         let store = SqliteKms::open(&dir.join(DATABASE), Options::default(), identity)?;
-        Ok(Self {
-            store: Arc::new(store),
-        })
+        Ok(Self::over(Arc::new(store), Arc::new(machine_clock)))
+    }
+
+    /// Works on an opened store by the clocks given.
+    pub(crate) fn over(store: Arc<dyn KmsStore>, clock: Clock) -> Self {
+        Self { store, clock }
+    }
+
+    /// Both clocks now.
+    pub(crate) fn reference(&self) -> ClockReference {
+        (self.clock)()
+    }
+
+    /// The wall clock now.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.reference().wall
     }
 
     /// The store's id and ticket key.
@@ -262,6 +280,18 @@ impl Records {
             expected: None,
         };
         self.store.change(change, now).await.map(|_| ())
+    }
+}
+
+/// The machine's own clocks.
+fn machine_clock() -> ClockReference {
+    let boot_id = Machine::real().boot_id().unwrap_or_default();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&sha256(boot_id.as_bytes())[..16]);
+    ClockReference {
+        wall: clock::now(),
+        since_boot: clock::since_boot().unwrap_or(Span::ZERO),
+        boot_id: bytes,
     }
 }
 

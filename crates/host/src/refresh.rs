@@ -2,7 +2,6 @@
 //! own renewal once half of a certificate's life has passed. An authority that cannot be reached is
 //! named in the log and costs nothing: what the host holds stays in force.
 
-use muster_machine::clock;
 use muster_proto::Refusal;
 use muster_proto::authority::answer::RevocationList;
 use muster_proto::authority::renewable_from;
@@ -54,7 +53,7 @@ impl Admin {
                 said.push(format!("took a newer policy of {product}"));
             }
         }
-        let now = clock::now();
+        let now = self.records.now();
         if !said.is_empty() {
             tracing::info!(%publisher, "{}", said.join(", "));
             self.records

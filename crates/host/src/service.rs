@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use muster_machine::{Machine, clock};
+use muster_machine::Machine;
 use muster_net::http::{Listener, Request, Response, ServerLimits, serve as serve_http};
 use muster_proto::Refusal;
 use muster_proto::ids::{ProductId, PublisherId};
@@ -22,7 +22,7 @@ use crate::admin::{Admin, AuthorityAccess};
 use crate::answer::Unanswered;
 use crate::dns::{DnsOptions, Wanted};
 use crate::records::Records;
-use crate::state::{Shared, reference};
+use crate::state::KmsHost;
 
 const CBOR: &str = "application/cbor";
 const BYTES: &str = "application/octet-stream";
@@ -44,7 +44,7 @@ pub struct Options {
 
 /// A host that is ready to serve: it listens and holds its keys.
 pub struct Ready {
-    shared: Arc<Shared>,
+    shared: Arc<KmsHost>,
     listener: Listener,
     dns: DnsOptions,
     admin: Admin,
@@ -56,8 +56,8 @@ impl Ready {
     /// or the store cannot be opened.
     pub async fn open(options: Options) -> Result<Self, Refusal> {
         let records = Records::open(&options.dir)?;
-        let admin = Admin::over(records.clone(), options.machine);
-        let shared = Shared::load(records).await?;
+        let admin = Admin::over(records, options.machine);
+        let shared = KmsHost::load(&admin).await?;
         if shared.publishers() == 0 {
             return Err(reasons::NOT_CERTIFIED.into());
         }
@@ -67,7 +67,10 @@ impl Ready {
             .iter()
             .map(ToString::to_string)
             .collect();
-        shared.records.put_listen(&addresses, clock::now()).await?;
+        shared
+            .records
+            .put_listen(&addresses, shared.records.now())
+            .await?;
         let shared = Arc::new(shared);
         Ok(Self {
             shared,
@@ -119,7 +122,7 @@ pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(
     Ok(())
 }
 
-async fn route(shared: Arc<Shared>, request: Request) -> Response {
+async fn route(shared: Arc<KmsHost>, request: Request) -> Response {
     let method = request.method().as_str();
     let path = request
         .path()
@@ -137,7 +140,7 @@ async fn route(shared: Arc<Shared>, request: Request) -> Response {
     }
 }
 
-async fn ask(shared: &Shared, request: &Request) -> Response {
+async fn ask(shared: &KmsHost, request: &Request) -> Response {
     match shared.answer(request.peer.ip(), &request.body).await {
         Ok(sealed) => Response::new(200, BYTES, sealed),
         Err(Unanswered { status, refusal }) => {
@@ -147,17 +150,17 @@ async fn ask(shared: &Shared, request: &Request) -> Response {
     }
 }
 
-fn hello(shared: &Shared, publisher: &str) -> Response {
+fn hello(shared: &KmsHost, publisher: &str) -> Response {
     match PublisherId::from_str(publisher)
         .ok()
-        .and_then(|id| shared.keys_of(&id))
+        .and_then(|id| shared.hello(&id))
     {
-        Some(keys) => Response::new(200, CBOR, keys.hello(shared.store_id())),
+        Some(hello) => Response::new(200, CBOR, hello),
         None => unknown_publisher(),
     }
 }
 
-fn policy(shared: &Shared, rest: &str) -> Response {
+fn policy(shared: &KmsHost, rest: &str) -> Response {
     let found = rest.split_once('/').and_then(|(publisher, product)| {
         let keys = shared.keys_of(&publisher.parse().ok()?)?;
         keys.bundles
@@ -170,7 +173,7 @@ fn policy(shared: &Shared, rest: &str) -> Response {
     }
 }
 
-fn revocations(shared: &Shared, publisher: &str, query: Option<&str>) -> Response {
+fn revocations(shared: &KmsHost, publisher: &str, query: Option<&str>) -> Response {
     let Some(keys) = PublisherId::from_str(publisher)
         .ok()
         .and_then(|id| shared.keys_of(&id))
@@ -192,13 +195,13 @@ fn unknown_publisher() -> Response {
 
 /// Follows changes of the directory every second, and once an hour does what time brings: opening
 /// keys are replaced, the clock is noted.
-async fn keep_up(shared: Arc<Shared>) {
+async fn keep_up(shared: Arc<KmsHost>) {
     let mut follow = tokio::time::interval(Duration::from_secs(FOLLOW_SECONDS));
     let mut upkeep = tokio::time::interval(Duration::from_secs(UPKEEP_SECONDS));
     loop {
         let done = tokio::select! {
             _ = follow.tick() => shared.follow().await.map(|_| ()),
-            _ = upkeep.tick() => maintain(&shared).await,
+            _ = upkeep.tick() => shared.upkeep().await,
         };
         if let Err(refusal) = done {
             tracing::warn!(code = refusal.reason.code(), "{refusal}");
@@ -206,22 +209,13 @@ async fn keep_up(shared: Arc<Shared>) {
     }
 }
 
-async fn maintain(shared: &Shared) -> Result<(), Refusal> {
-    let now = shared.trusted_now()?;
-    shared
-        .records
-        .put_clock_reference(reference(), None)
-        .await?;
-    shared.rotate_opening_keys(now).await
-}
-
 /// Registers at start and daily. A zone that could not be updated is tried again every 15 minutes.
-async fn register(shared: Arc<Shared>, dns: DnsOptions, port: u16) {
+async fn register(shared: Arc<KmsHost>, dns: DnsOptions, port: u16) {
     if dns.zones.is_empty() {
         return;
     }
     loop {
-        let now = clock::now();
+        let now = shared.records.now();
         let zones = dns.update(Wanted::Published, port, now).await;
         if let Err(refusal) = shared.records.put_zones(&zones, now).await {
             tracing::warn!(code = refusal.reason.code(), "{refusal}");

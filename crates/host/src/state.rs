@@ -4,18 +4,18 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use muster_machine::clock;
 use muster_net::seal::OpeningKey;
 use muster_proto::Refusal;
-use muster_proto::host::{AskFacts, ClockGuard, ClockReference, Decision, Desk, Intervals};
+use muster_proto::host::{AskFacts, ClockGuard, Decision, Desk, Intervals};
 use muster_proto::ids::{PublisherId, StoreId};
-use muster_proto::time::{Span, Timestamp};
+use muster_proto::time::Timestamp;
 
+use crate::admin::Admin;
 use crate::keys::{PublisherKeys, StoredKeys, rotate_opening_key};
 use crate::records::{Records, Settings};
 
-/// Shared by all connections of one host.
-pub(crate) struct Shared {
+/// A host without its sockets: what all connections share.
+pub struct KmsHost {
     pub(crate) records: Records,
     desk: Arc<Mutex<Desk>>,
     view: RwLock<View>,
@@ -30,12 +30,16 @@ struct View {
     version: u64,
 }
 
-impl Shared {
-    /// Loads a directory's keys and settings.
-    pub(crate) async fn load(records: Records) -> Result<Self, Refusal> {
+impl KmsHost {
+    /// Loads the keys and settings of an administrator's host.
+    pub async fn load(admin: &Admin) -> Result<Self, Refusal> {
+        Self::load_records(admin.records.clone()).await
+    }
+
+    async fn load_records(records: Records) -> Result<Self, Refusal> {
         let identity = records.identity().await?;
         let store_id = identity.id;
-        let now = reference();
+        let now = records.reference();
         let guard = match records.clock_reference().await? {
             Some(stored) => ClockGuard::resume(stored, now),
             None => ClockGuard::begin(now),
@@ -58,7 +62,7 @@ impl Shared {
     }
 
     /// Takes in what other commands changed since.
-    pub(crate) async fn follow(&self) -> Result<bool, Refusal> {
+    pub async fn follow(&self) -> Result<bool, Refusal> {
         let version = self.records.version().await?;
         if self.read_view(|view| view.version) == version {
             return Ok(false);
@@ -67,7 +71,7 @@ impl Shared {
         let settings = self.records.settings().await?;
         lock(&self.desk).set_new_identities_per_hour(settings.new_identities);
         if let Some(stored) = self.records.clock_reference().await? {
-            *lock(&self.clock) = ClockGuard::resume(stored, reference());
+            *lock(&self.clock) = ClockGuard::resume(stored, self.records.reference());
         }
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
         *view = View {
@@ -78,8 +82,16 @@ impl Shared {
         Ok(true)
     }
 
+    /// What time brings: the clock is noted, and opening keys are replaced. Once an hour is enough.
+    pub async fn upkeep(&self) -> Result<(), Refusal> {
+        let now = self.trusted_now()?;
+        let reference = self.records.reference();
+        self.records.put_clock_reference(reference, None).await?;
+        self.rotate_opening_keys(now).await
+    }
+
     /// Replaces opening keys that are 30 days old and forgets those replaced over 7 days ago.
-    pub(crate) async fn rotate_opening_keys(&self, now: Timestamp) -> Result<(), Refusal> {
+    async fn rotate_opening_keys(&self, now: Timestamp) -> Result<(), Refusal> {
         for stored in self.records.all_keys().await?.1 {
             let (revision, stored) = self.records.keys(stored.root()?.publisher()).await?;
             let Some(mut stored) = stored.filter(StoredKeys::is_certified) else {
@@ -96,7 +108,7 @@ impl Shared {
 
     /// The time to decide and sign at; refused while the clock has jumped and nobody confirmed it.
     pub(crate) fn trusted_now(&self) -> Result<Timestamp, Refusal> {
-        let now = reference();
+        let now = self.records.reference();
         lock(&self.clock).check(now.wall, now.since_boot)
     }
 
@@ -147,20 +159,6 @@ async fn load_keys(
         publishers.insert(keys.publisher, Arc::new(keys));
     }
     Ok(publishers)
-}
-
-/// The clocks now.
-pub(crate) fn reference() -> ClockReference {
-    let boot_id = muster_machine::Machine::real()
-        .boot_id()
-        .unwrap_or_default();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&muster_proto::crypto::sha256(boot_id.as_bytes())[..16]);
-    ClockReference {
-        wall: clock::now(),
-        since_boot: clock::since_boot().unwrap_or(Span::ZERO),
-        boot_id: bytes,
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

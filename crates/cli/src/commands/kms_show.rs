@@ -21,7 +21,7 @@ pub(super) fn status(status: &Status) -> Report {
 }
 
 /// The JSON of `kms status`, also part of `lab --json`.
-pub(super) fn status_json(status: &Status) -> Value {
+pub(crate) fn status_json(status: &Status) -> Value {
     json!({
         "listen": status.listen.first(),
         "pools": status.pools.iter().map(pool_json).collect::<Vec<_>>(),

@@ -3,23 +3,25 @@
 mod authority;
 mod authority_keys;
 mod authority_products;
+mod client;
+mod client_show;
 mod explain;
 mod inspect;
 mod kms;
-mod kms_show;
-mod service;
+pub(crate) mod kms_show;
+pub(crate) mod service;
 mod shell;
 
 use muster_proto::Refusal;
 use serde_json::json;
 
-use crate::args::{Cli, ConfigVerb, Noun};
+use crate::args::{self, Cli, ConfigVerb, Noun};
 use crate::config;
 use crate::report::Report;
 
 /// Runs the command that was typed.
 pub(crate) async fn run(cli: Cli) -> Result<Report, Refusal> {
-    service::log(cli.verbose);
+    service::log(cli.verbose, is_service(&cli.noun));
     match cli.noun {
         Noun::Authority(verb) => authority::run(verb).await,
         Noun::Kms(verb) => kms::run(verb).await,
@@ -35,6 +37,16 @@ pub(crate) async fn run(cli: Cli) -> Result<Report, Refusal> {
         }
         Noun::Completions { shell } => shell::completions(shell),
         Noun::Man { dir } => shell::man(&dir),
-        Noun::Lab(_) | Noun::Client(_) => unreachable!("the client's verbs come next"),
+        Noun::Client(verb) => client::run(verb).await,
+        Noun::Lab(args) => crate::lab::run(args, cli.json).await,
     }
+}
+
+fn is_service(noun: &Noun) -> bool {
+    matches!(
+        noun,
+        Noun::Authority(args::authority::Authority::Serve { .. })
+            | Noun::Kms(args::kms::Kms::Serve(_))
+            | Noun::Client(args::client::Client::Serve { .. })
+    )
 }

@@ -5,28 +5,39 @@ use std::net::SocketAddr;
 
 use muster_proto::Refusal;
 use muster_proto::reason::config as reasons;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::report::print_ready;
 
-/// Logs to stderr: journald takes it from there, with levels. `-v` adds detail.
-pub(super) fn log(verbose: u8) {
-    let level = match verbose {
-        0 => LevelFilter::INFO,
-        1 => LevelFilter::DEBUG,
+/// Logs to stderr, from where journald takes it. Services tell what they do, other commands what
+/// is wrong; `-v` adds detail. Libraries are heard only when something is broken.
+pub(super) fn log(verbose: u8, is_service: bool) {
+    let own = match (verbose, is_service) {
+        (0, false) => LevelFilter::ERROR,
+        (0, true) | (1, false) => LevelFilter::INFO,
+        (1, true) | (2, false) => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let format = tracing_subscriber::fmt()
-        .with_max_level(level)
+    let libraries = if verbose > 2 {
+        LevelFilter::DEBUG
+    } else {
+        LevelFilter::ERROR
+    };
+    let filter = Targets::new()
+        .with_target("muster", own)
+        .with_default(libraries);
+    let format = tracing_subscriber::fmt::layer()
         .with_target(false)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
-    // journald stamps each line itself.
-    let under_journald = std::env::var_os("JOURNAL_STREAM").is_some();
-    let _ = if under_journald {
-        format.without_time().try_init()
+    let registry = tracing_subscriber::registry().with(filter);
+    // journald stamps each line itself. A second initialisation, as in tests, changes nothing.
+    let _ = if std::env::var_os("JOURNAL_STREAM").is_some() {
+        registry.with(format.without_time()).try_init()
     } else {
-        format.try_init()
+        registry.with(format).try_init()
     };
 }
 
@@ -37,7 +48,7 @@ pub(super) fn tell_ready(addresses: &[SocketAddr]) {
 }
 
 /// Ends on SIGTERM or SIGINT.
-pub(super) fn shutdown() -> Result<impl Future<Output = ()>, Refusal> {
+pub(crate) fn shutdown() -> Result<impl Future<Output = ()>, Refusal> {
     use tokio::signal::unix::{SignalKind, signal};
     let failed =
         |error: std::io::Error| Refusal::new(reasons::NO_RUNTIME, format!("signals: {error}"));
