@@ -144,13 +144,15 @@ impl<'a> Reader<'a> {
         let counted = installed.counted.as_ref();
         let counted = counted.and_then(|held| self.proof(product, held).ok());
         let ends = ends(&policy);
-        let floor = self.holding.floor;
+        let revoked = self.trust.check_revoked(&policy.signer, &self.revoked);
+        // A stolen key must not move the floor.
+        let issued = match revoked {
+            Ok(()) => policy.claims.issued,
+            Err(_) => Timestamp::default(),
+        };
         Ok(Evidence {
-            policy_revoked: self
-                .trust
-                .check_revoked(&policy.signer, &self.revoked)
-                .err(),
-            floor: floor.with(policy.claims.issued, ends, compiled.built),
+            policy_revoked: revoked.err(),
+            floor: self.holding.floor.with(issued, ends, compiled.built),
             policy: policy.claims,
             lease,
             refused,
@@ -166,7 +168,12 @@ impl<'a> Reader<'a> {
         let holding = self.holding;
         let mut floor = holding.floor.at();
         for product in holding.products.keys() {
-            if let Ok(policy) = self.policy(product) {
+            if let Ok(policy) = self.policy(product)
+                && self
+                    .trust
+                    .check_revoked(&policy.signer, &self.revoked)
+                    .is_ok()
+            {
                 floor = holding
                     .floor
                     .with(policy.claims.issued, ends(&policy), floor);

@@ -4,16 +4,21 @@
 use crate::ids::ProductId;
 use crate::limits::CLIENT_REVOCATION_DELTAS_MAX;
 use crate::reason::{Refusal, client as reasons, statement};
-use crate::statement::revocations::Revocations;
+use crate::statement::policy::Policy;
+use crate::statement::revocations::{RevocationSet, Revocations};
+use crate::statement::root::Root;
 use crate::statement::{Anchor, Envelope, Typ, Verified};
 use crate::wire::Bundle;
 
 use super::evidence::{self, Reader};
 use super::judge::is_enough;
 use super::state::{HeldStatement, Holding, State};
+use super::trust::Trust;
 
 /// Takes a bundle's policy and revocations into a publisher's part. The root must be the pinned
-/// one. Tells whether the policy is newer than the one held.
+/// one. Tells whether the policy is newer than the one held. A held policy whose signer is revoked
+/// gives way to any version: a stolen issuing key must not fix a product to a version that the
+/// publisher can never pass.
 ///
 /// # Errors
 /// `ROOT_UNKNOWN`, `BACKWARDS`, or what is wrong with the bundle; nothing is changed then.
@@ -36,7 +41,7 @@ pub fn take_bundle(holding: &mut Holding, bundle: &Bundle) -> Result<bool, Refus
         revoked: &revoked,
     };
     anchor.check_revoked(&verified.policy.signer)?;
-    let held = held_version(holding, &policy.product);
+    let held = held_version(&next, &policy.product, &revoked);
     if held.is_some_and(|held| held > policy.version) {
         let detail = format!(
             "policy version {}, {} is held",
@@ -64,8 +69,8 @@ pub fn take_revocations(holding: &mut Holding, delta: &[u8]) -> Result<bool, Ref
 }
 
 fn take_deltas(holding: &mut Holding, deltas: &[Vec<u8>]) -> Result<bool, Refusal> {
-    let mut kept = holding.revocations.clone();
-    let mut revoked = evidence::revocations(&holding.root, &kept)?;
+    let mut kept = read_deltas(&holding.root, &holding.revocations)?;
+    let mut revoked = evidence::revocations(&holding.root, &holding.revocations)?;
     let mut changed = false;
     for bytes in deltas {
         let anchor = Anchor {
@@ -73,28 +78,50 @@ fn take_deltas(holding: &mut Holding, deltas: &[Vec<u8>]) -> Result<bool, Refusa
             revoked: &revoked,
         };
         let delta: Verified<Revocations> = anchor.verify(bytes)?;
-        if delta.claims.number <= revoked.number() {
+        let delta = delta.claims;
+        if delta.number <= revoked.number() {
             continue;
         }
-        revoked.apply(&delta.claims)?;
-        if delta.claims.from == 0 {
-            kept.clear();
-        }
-        kept.push(bytes.clone());
+        revoked.apply(&delta)?;
+        // One that says all that a later one says again is needed no more; no entry is ever lost.
+        kept.retain(|(old, _)| {
+            old.from < delta.from
+                || !old
+                    .entries
+                    .iter()
+                    .all(|entry| delta.entries.contains(entry))
+        });
+        kept.push((delta, bytes.clone()));
         changed = true;
     }
     if kept.len() > CLIENT_REVOCATION_DELTAS_MAX {
         let detail = format!("more than {CLIENT_REVOCATION_DELTAS_MAX} deltas");
         return Err(Refusal::new(statement::BACKWARDS, detail));
     }
-    holding.revocations = kept;
+    holding.revocations = kept.into_iter().map(|(_, bytes)| bytes).collect();
     Ok(changed)
 }
 
-fn held_version(holding: &Holding, product: &ProductId) -> Option<u32> {
+/// Held deltas with their claims; they were verified when they came and are again at every read.
+fn read_deltas(root: &Root, deltas: &[Vec<u8>]) -> Result<Vec<(Revocations, Vec<u8>)>, Refusal> {
+    let nothing = RevocationSet::default();
+    let anchor = Anchor {
+        root,
+        revoked: &nothing,
+    };
+    let read = |bytes: &Vec<u8>| {
+        let delta: Verified<Revocations> = anchor.verify(bytes)?;
+        Ok((delta.claims, bytes.clone()))
+    };
+    deltas.iter().map(read).collect()
+}
+
+/// The version held, where its signer is not revoked.
+fn held_version(holding: &Holding, product: &ProductId, revoked: &RevocationSet) -> Option<u32> {
     let held = holding.products.get(product)?.policy.as_ref()?;
-    let policy: Verified<crate::statement::policy::Policy> =
-        super::trust::Trust::new(&holding.root).verify(held).ok()?;
+    let mut trust = Trust::new(&holding.root);
+    let policy: Verified<Policy> = trust.verify(held).ok()?;
+    trust.check_revoked(&policy.signer, revoked).ok()?;
     Some(policy.claims.version)
 }
 

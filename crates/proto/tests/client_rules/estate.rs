@@ -143,13 +143,32 @@ impl Publisher {
     }
 
     pub(crate) fn revoke(&self, from: u64, station: &Station) -> Vec<u8> {
+        self.revoke_all(from, from + 1, &[station])
+    }
+
+    pub(crate) fn revoke_all(&self, from: u64, number: u64, stations: &[&Station]) -> Vec<u8> {
+        let signers = stations.iter().map(|station| &station.signer);
+        self.delta(from, number, signers)
+    }
+
+    pub(crate) fn revoke_key(&self, from: u64, signer: &Signer) -> Vec<u8> {
+        self.delta(from, from + 1, std::iter::once(signer))
+    }
+
+    fn delta<'a>(
+        &self,
+        from: u64,
+        number: u64,
+        signers: impl Iterator<Item = &'a Signer>,
+    ) -> Vec<u8> {
+        let entry = |signer: &Signer| Revoked {
+            key: signer.key.public().thumbprint(),
+            ends: START + days(365),
+        };
         let delta = Revocations {
             from,
-            number: from + 1,
-            entries: vec![Revoked {
-                key: station.signer.key.public().thumbprint(),
-                ends: START + days(365),
-            }],
+            number,
+            entries: signers.map(entry).collect(),
             issued: START,
         };
         self.issuing.sign(&delta, true)

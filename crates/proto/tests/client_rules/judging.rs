@@ -3,6 +3,7 @@
 use crate::estate::{FAR, Machine, Publisher, START, days, id, tags};
 use muster_proto::client::LicenceState as S;
 use muster_proto::client::evidence::Compiled;
+use muster_proto::client::install::{settle, take_bundle, take_revocations};
 use muster_proto::client::transition::{Event, step};
 use muster_proto::reason::client as reasons;
 use muster_proto::statement::policy::{Method, Methods};
@@ -253,7 +254,7 @@ fn a_revoked_host_leaves_the_non_genuine_grace() {
     let mut machine = Machine::new(&publisher, &publisher.policy("cad"));
     machine.ask(&host, 5, START);
     let delta = publisher.revoke(0, &host);
-    assert!(muster_proto::client::install::take_revocations(machine.holding(), &delta).unwrap());
+    assert!(take_revocations(machine.holding(), &delta).unwrap());
     assert_eq!(machine.tend().state, S::NonGenuineGrace);
     assert_eq!(machine.judge().reason.reason, reasons::REVOKED);
     assert!(machine.greet(&host).is_err(), "a revoked host is not asked");
@@ -262,6 +263,77 @@ fn a_revoked_host_leaves_the_non_genuine_grace() {
     let now = machine.clocks.wall;
     machine.ask(&other, 5, now);
     assert_eq!(machine.tend().state, S::Licensed);
+}
+
+#[test]
+fn a_stolen_issuing_key_fixes_no_product_to_its_policy() {
+    let mut publisher = Publisher::new(1);
+    let honest = publisher.issuing.clone();
+    let stolen = publisher.top.certify(90, |cert| {
+        let like = publisher.issuing_until(START + days(900));
+        let above = muster_proto::statement::Envelope::decode(
+            &like.chain[0],
+            muster_proto::statement::Typ::Cert,
+        );
+        let key = cert.key;
+        *cert = above.unwrap().claims().unwrap();
+        cert.key = key;
+    });
+    let host = publisher.host(9);
+    let mut machine = Machine::new(&publisher, &publisher.policy("cad"));
+    machine.ask(&host, 5, START);
+    let mut policy = publisher.policy("cad");
+    (policy.version, policy.issued) = (u32::MAX, START + days(800));
+    publisher.issuing = stolen.clone();
+    let bundle = publisher.bundle(&policy, &[]);
+    assert!(take_bundle(machine.holding(), &bundle).unwrap());
+    assert_eq!(
+        machine.judge().reason.reason,
+        reasons::CLOCK_BEHIND,
+        "its issued is a floor"
+    );
+
+    publisher.issuing = honest;
+    let delta = publisher.revoke_key(0, &stolen);
+    assert!(take_revocations(machine.holding(), &delta).unwrap());
+    let judged = machine.judge();
+    assert_eq!(judged.state, S::NonGenuineGrace);
+    assert!(!judged.clock_behind, "the floor of a revoked key is none");
+    policy = publisher.policy("cad");
+    policy.version = 2;
+    assert!(take_bundle(machine.holding(), &publisher.bundle(&policy, &[])).unwrap());
+    assert_eq!(machine.judge().state, S::Licensed);
+}
+
+#[test]
+fn no_revocation_is_ever_taken_back() {
+    let publisher = Publisher::new(1);
+    let (one, two) = (publisher.host(9), publisher.host(10));
+    let mut machine = Machine::new(&publisher, &publisher.policy("cad"));
+    for delta in [publisher.revoke(0, &one), publisher.revoke(1, &two)] {
+        assert!(take_revocations(machine.holding(), &delta).unwrap());
+        assert!(
+            !take_revocations(machine.holding(), &delta).unwrap(),
+            "an old one is passed over"
+        );
+    }
+    let gap = publisher.revoke(7, &two);
+    assert!(take_revocations(machine.holding(), &gap).is_err());
+    // One from the first that says less than is held.
+    let all = publisher.revoke_all(0, 5, &[&two]);
+    assert!(take_revocations(machine.holding(), &all).unwrap());
+    assert_eq!(machine.revoked().number(), 5);
+    for host in [&one, &two] {
+        assert!(machine.greet(host).is_err(), "both stay revoked");
+    }
+    assert_eq!(
+        machine.holding().revocations.len(),
+        2,
+        "what is said again is kept once"
+    );
+    let all = publisher.revoke_all(0, 6, &[&one, &two]);
+    assert!(take_revocations(machine.holding(), &all).unwrap());
+    assert_eq!(machine.holding().revocations.len(), 1);
 }
 
 #[test]
@@ -318,9 +390,7 @@ fn a_policy_that_asks_for_more_gives_a_grace_and_one_that_asks_for_less_licenses
         (policy.threshold, policy.version) = (threshold, version);
         publisher.bundle(&policy, &[])
     };
-    let take = |machine: &mut Machine, bundle| {
-        muster_proto::client::install::take_bundle(machine.holding(), &bundle)
-    };
+    let take = |machine: &mut Machine, bundle| take_bundle(machine.holding(), &bundle);
     assert!(take(&mut machine, newer(25, 2)).unwrap());
     assert_eq!(machine.tend().state, S::OutOfToleranceGrace);
     assert_eq!(machine.judge().reason.detail, "5 of 25");
@@ -330,7 +400,7 @@ fn a_policy_that_asks_for_more_gives_a_grace_and_one_that_asks_for_less_licenses
     let mut machine = Machine::new(&publisher, &publisher.policy("cad"));
     machine.ask(&host, 3, START);
     assert!(take(&mut machine, newer(3, 2)).unwrap());
-    muster_proto::client::install::settle(&mut machine.state, publisher.root.publisher());
+    settle(&mut machine.state, publisher.root.publisher());
     assert_eq!(machine.judge().state, S::Licensed);
 }
 
@@ -366,7 +436,7 @@ fn a_base_licence_is_judged_at_each_read() {
         reasons::BASE_MISSING
     );
     let base = publisher.bundle(&publisher.policy("cad"), &[]);
-    muster_proto::client::install::take_bundle(machine.holding(), &base).unwrap();
+    take_bundle(machine.holding(), &base).unwrap();
     machine.own.products.insert(id("cad"), Default::default());
     machine.ask(&host, 5, START);
     assert_eq!(machine.judge_of(&id("cad")).state, S::Licensed);
