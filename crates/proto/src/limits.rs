@@ -12,8 +12,9 @@ pub const CERT_BYTES_MAX: usize = 1_024;
 pub const POLICY_BYTES_MAX: usize = 4_096;
 /// Bytes of an ask before it is sealed.
 pub const ASK_BYTES_MAX: usize = 1_400;
-/// Bytes of an answer with its chain before it is sealed.
-pub const ANSWER_BYTES_MAX: usize = 4_096;
+/// Bytes of an answer with its chain before it is sealed: leases for 16 products with the longest
+/// ids fit.
+pub const ANSWER_BYTES_MAX: usize = 8_192;
 /// Bytes of a lease with its chain.
 pub const LEASE_BYTES_MAX: usize = 4_096;
 /// Bytes of a revocation delta with its chain.
@@ -26,8 +27,8 @@ pub const OPENING_BYTES_MAX: usize = 1_024;
 pub const OBJECT_BYTES_MAX: usize = 4_096;
 /// Bytes of a root file.
 pub const ROOT_BYTES_MAX: usize = 1_024;
-/// Bytes of a policy bundle: root, chain, policy and list numbers.
-pub const BUNDLE_BYTES_MAX: usize = 16_384;
+/// Bytes of a policy bundle: root, chain, policy and eight full revocation deltas.
+pub const BUNDLE_BYTES_MAX: usize = 49_152;
 
 /// Bytes of a product, pool or site id.
 pub const ID_BYTES_MAX: usize = 32;
@@ -42,7 +43,8 @@ pub const ROOT_KEYS_MAX: usize = 3;
 /// Entries of one revocation delta.
 pub const REVOCATION_ENTRIES_MAX: usize = 64;
 /// How far one delta that an issuing key signed may move the revocation number; the root is free.
-pub const REVOCATION_STEP_MAX: u64 = 1 << 20;
+/// Enough for every restored authority that skips numbers, far too little to spend them all.
+pub const REVOCATION_STEP_MAX: u64 = 1 << 32;
 /// Component tags of one machine: eight kinds.
 pub const COMPONENT_KINDS: usize = 8;
 /// Digests of product files a policy may name.

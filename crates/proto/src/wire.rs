@@ -401,6 +401,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn containers_are_limited_before_they_are_read() {
+        let too_large = vec![0; BUNDLE_BYTES_MAX + 1];
+        let refusals = [
+            Bundle::decode(&too_large).unwrap_err(),
+            Hello::decode(&too_large[..HELLO_BYTES_MAX + 1]).unwrap_err(),
+        ];
+        for refusal in refusals {
+            assert_eq!(refusal.reason, reasons::TOO_LARGE);
+        }
+    }
+
+    #[test]
     fn a_sealed_head_is_read_as_it_is_written() {
         let head = SealedHead {
             publisher: PublisherId([1; 16]),

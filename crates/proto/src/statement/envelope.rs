@@ -180,6 +180,7 @@ pub(crate) fn read_confirmed_thumbprint(mut cnf: MapReader) -> Result<Thumbprint
 /// later: sign [`Draft::to_be_signed`], then [`Draft::finish`].
 #[derive(Clone, Debug)]
 pub struct Draft {
+    typ: Typ,
     protected: Vec<u8>,
     payload: Vec<u8>,
 }
@@ -199,6 +200,7 @@ impl Draft {
             .put(HEADER_TYP, C::TYP.media_type())
             .bytes(HEADER_PUBLISHER, &publisher.0);
         Self {
+            typ: C::TYP,
             protected: cbor::encode(&header.into_value()),
             payload: claims.write().encode(),
         }
@@ -212,6 +214,16 @@ impl Draft {
     /// The name the statement will have.
     pub fn name(&self) -> Thumbprint {
         name(&self.protected, &self.payload)
+    }
+
+    /// Refuses a draft whose statement nobody would read: larger, with the chain it will carry,
+    /// than its type may be. To be asked before somebody signs what people's input made.
+    pub fn check_size(&self, chain: &[Vec<u8>]) -> Result<(), Refusal> {
+        let bytes = self.clone().finish([0; SIGNATURE_BYTES], chain).len();
+        if bytes > self.typ.bytes_max() {
+            return Err(too_large(bytes, self.typ.bytes_max()));
+        }
+        Ok(())
     }
 
     /// The signed statement with the chain of its signer, leaf first; empty where none is carried.

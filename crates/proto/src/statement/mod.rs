@@ -64,7 +64,7 @@ impl Typ {
     ];
 
     /// The largest of all types' limits, in bytes.
-    pub const BYTES_MAX: usize = 4_096;
+    pub const BYTES_MAX: usize = 8_192;
 
     /// The type's short name.
     pub const fn name(self) -> &'static str {

@@ -461,14 +461,11 @@ fn bundles(estate: &Estate) -> Vec<Json> {
             .refused(reason)
     };
     let theirs = bundle_of(&Estate::fabrikam()).encode();
-    let mut vectors = vec![
-        vector(
-            "bundle-of-another-publisher",
-            &theirs,
-            reasons::ROOT_UNKNOWN,
-        ),
-        vector("bundle-too-large", &vec![0; 16_385], reasons::TOO_LARGE),
-    ];
+    let mut vectors = vec![vector(
+        "bundle-of-another-publisher",
+        &theirs,
+        reasons::ROOT_UNKNOWN,
+    )];
     for (name, alter, reason) in BUNDLES {
         let mut bundle = bundle_of(estate);
         alter(estate, &mut bundle);

@@ -266,7 +266,7 @@ const REVOCATIONS: &[Case<Revocations>] = &[
     ),
     (
         "revocations-that-move-one-too-far",
-        |d| d.number = (1 << 20) + 1,
+        |d| d.number = (1 << 32) + 1,
         reasons::REVOCATION_BOUNDS,
     ),
     (
