@@ -209,7 +209,7 @@ fn error(status: u16, refusal: &Refusal) -> Response {
     Response::new(status, JSON, body.to_string())
 }
 
-/// The status of each reason; [`STATUSES`] is what the description names.
+/// The status of each reason.
 fn status_of(reason: Reason) -> u16 {
     const BUSY: [Reason; 2] = [key_reasons::TOO_MANY_TRIES, reasons::TOO_MANY_REQUESTS];
     const MISSING: [Reason; 2] = [reasons::ROUTE_UNKNOWN, reasons::PRODUCT_UNKNOWN];

@@ -8,7 +8,7 @@ use muster_authority::signer::{FileKeys, IssuingKey, IssuingKeys, Signer, Signin
 use muster_authority::{Authority, KeyOrder};
 use muster_net::seal::OpeningKey;
 use muster_proto::Refusal;
-use muster_proto::authority::answer::RevocationList;
+use muster_proto::authority::answer::{Activation, RevocationList};
 use muster_proto::authority::{HostNumber, Source, sealed_key};
 use muster_proto::crypto::{PublicKey, SecretKey};
 use muster_proto::hardware::ComponentTags;
@@ -197,6 +197,60 @@ async fn requests_that_are_not_right_are_refused_and_charge_nothing() {
     let report = authority.key(&key.reveal()).await.unwrap();
     assert_eq!((report.hosts_used, report.activations_used), (0, 0));
     assert!(authority.hosts(HostNumber(0), 10).await.unwrap().is_empty());
+}
+
+/// Whatever is altered or cut in an activation is refused, or was no part of what it says.
+#[tokio::test]
+async fn an_altered_activation_certifies_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let authority = authority(directory.path()).await;
+    let publisher = authority.publisher(NOW).await.unwrap();
+    let key = host_key(&authority).await;
+    let gone = request(&publisher, &[&key], "gone");
+    authority.certify(&gone.bytes, None, NOW).await.unwrap();
+    authority.revoke_host(HostNumber(1), NOW).await.unwrap();
+    let made = request(&publisher, &[&key], "a");
+    let activation = authority.certify(&made.bytes, None, NOW).await.unwrap();
+    let right = verify(&publisher, &made, &activation, NOW).unwrap();
+    let bytes = activation.encode();
+    let judge = |bytes: &[u8]| {
+        let held = RevocationSet::default();
+        let public = made.signing.public();
+        Activation::decode(bytes)?.verify(&publisher.root, &held, &public, NOW)
+    };
+    for bit in 0..8 * bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(read) = judge(&flipped) {
+            assert_eq!(read.cert, right.cert, "bit {bit}");
+            assert_eq!(read.policies[0].name, right.policies[0].name, "bit {bit}");
+        }
+    }
+    for length in 0..bytes.len() {
+        assert!(judge(&bytes[..length]).is_err(), "{length} bytes");
+    }
+    for altered in [
+        Activation {
+            chain: vec![activation.chain[0].clone()],
+            ..activation.clone()
+        },
+        Activation {
+            policies: Vec::new(),
+            ..activation.clone()
+        },
+        Activation {
+            policies: vec![activation.policies[0].clone(); 2],
+            ..activation.clone()
+        },
+        Activation {
+            revocations: vec![activation.policies[0].clone()],
+            ..activation.clone()
+        },
+    ] {
+        assert!(judge(&altered.encode()).is_err());
+    }
+    let other = publisher.encode();
+    assert_eq!(judge(&other).unwrap_err().reason, statement::WRONG_TYPE);
 }
 
 /// Whoever reads a request on its way cannot spend the product key that is sealed in it.

@@ -39,4 +39,6 @@ pub trait AuthorityStore: Send + Sync + 'static {
 }
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;
