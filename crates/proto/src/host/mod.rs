@@ -26,3 +26,6 @@ pub use table::{
     AuditEvent, Change, ClientKey, ClientRow, Known, PoolNumber, Seat, StoreIdentity, hour_of,
     seat_until,
 };
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,4 @@
 //! What the tests of the stores share: asks as facts, a desk, the backends, and a naive count.
-#![expect(
-    dead_code,
-    unused_macros,
-    unused_imports,
-    reason = "each test program uses its part"
-)]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -141,18 +135,20 @@ macro_rules! contract {
     ($($(#[$doc:meta])* fn $name:ident($store:ident) $body:block)*) => { $(
         mod $name {
             use super::*;
+            use crate::common::{identity, sqlite};
+            use muster_store::kms::MemoryKms;
 
             async fn test($store: Arc<dyn KmsStore>) $body
 
             #[test]
             fn in_memory() {
-                block_on(test(Arc::new(muster_store::kms::MemoryKms::new(identity()))));
+                block_on(test(Arc::new(MemoryKms::new(identity()))));
             }
 
             #[test]
             fn in_sqlite() {
                 let directory = tempfile::tempdir().unwrap();
-                block_on(test(Arc::new(common::sqlite(&directory))));
+                block_on(test(Arc::new(sqlite(&directory))));
             }
         }
     )* };

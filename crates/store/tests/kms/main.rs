@@ -1,0 +1,12 @@
+//! Tests of the KMS host's store: one contract for every backend, faults, old databases, figures.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test whose store or child process fails has failed"
+)]
+
+mod common;
+mod contract;
+mod faults;
+mod figures;
+mod golden;
+mod killed;
