@@ -256,7 +256,7 @@ impl<'a> Round<'a> {
                     let detail = format!("this machine's clock is {by} {which} the host's");
                     Refusal::new(reasons::LICENSED_BY_RUNNING_TIME, detail)
                 }
-                Effect::AskAgain => applied.reason.clone(),
+                Effect::AskAgain => reasons::ORDER_OBEYED.into(),
                 _ => continue,
             };
             tracing::warn!(code = note.reason.code(), "{note}");

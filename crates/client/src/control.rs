@@ -269,8 +269,8 @@ impl Client {
         })
     }
 
-    /// Removes products with their keys and leases; a publisher without products goes with its
-    /// identity.
+    /// Removes products with their keys and leases. The machine's identity for the publisher stays:
+    /// installed again, it is the same machine to its hosts.
     ///
     /// # Errors
     /// `NOT_INSTALLED`.
@@ -285,15 +285,44 @@ impl Client {
                     own.products.remove(&gone.product);
                 }
             }
-            opened
-                .state
-                .publishers
-                .retain(|_, holding| !holding.products.is_empty());
-            opened
-                .identity
-                .publishers
-                .retain(|_, own| !own.products.is_empty());
             Ok(names)
+        })
+    }
+
+    /// Takes products over from another directory, without its keys and leases: an unprivileged
+    /// product where the machine's directory is the service's.
+    pub(crate) fn adopt(&self, from: &Path, which: &Which) -> Result<(), Refusal> {
+        let state = sdk::load(from)?;
+        self.vault.update(|opened| {
+            for (publisher, theirs) in &state.publishers {
+                let products = theirs.products.iter();
+                let wanted: Vec<_> = products
+                    .filter(|(product, _)| which.wants(*publisher, product))
+                    .collect();
+                if wanted.is_empty() {
+                    continue;
+                }
+                pin(opened, &theirs.root)?;
+                let holding = opened.state.publishers.get_mut(publisher);
+                let own = opened.identity.publishers.get_mut(publisher);
+                let (Some(holding), Some(own)) = (holding, own) else {
+                    continue;
+                };
+                if holding.revocations.is_empty() {
+                    holding.revocations.clone_from(&theirs.revocations);
+                }
+                for (product, installed) in wanted {
+                    own.products.entry(product.clone()).or_default();
+                    let mine = holding.products.entry(product.clone()).or_default();
+                    mine.last5 = mine.last5.or(installed.last5);
+                    // A newer policy of a later release is fetched from the host.
+                    if mine.policy.is_none() {
+                        mine.policy.clone_from(&installed.policy);
+                        mine.marks.installed = opened.now;
+                    }
+                }
+            }
+            Ok(())
         })
     }
 

@@ -39,7 +39,7 @@ mod times;
 mod vault;
 
 pub use clock::{Boot, Clock, RealClock};
-pub use sdk::{Licence, Product, read, read_in};
+pub use sdk::{Licence, Product, read, read_from, read_in};
 #[cfg(feature = "ask")]
 pub use status::{NextStatus, ProductStatus, ReasonStatus, Status};
 
@@ -50,7 +50,7 @@ pub use control::{
     Client, Exported, KeyInstalled, Options, ProductName, TimeReport, Which, parse_root,
 };
 #[cfg(feature = "ask")]
-pub use sdk::activate;
+pub use sdk::{activate, activate_from};
 #[cfg(feature = "ask")]
 pub use service::ServiceEvent;
 

@@ -55,7 +55,8 @@ impl Question<'_> {
         if applied.effects.contains(&Effect::AskAgain) {
             let again = self.exchange(&mut line, &mut host).await;
             // The order was obeyed and is stored; the new key asks again later where this failed.
-            if let Ok(next) = again {
+            if let Ok(mut next) = again {
+                next.effects.extend(applied.effects);
                 applied = next;
             }
         }
@@ -72,7 +73,7 @@ impl Question<'_> {
         let holding = holding(&opened, self.publisher)?;
         let (revoked, floor) = known(&opened, holding)?;
         let pinned = opened.identity.settings.site.as_ref();
-        Host::greet(&hello, holding, &revoked, pinned, floor)
+        Host::greet(&hello, &line.place, holding, &revoked, pinned, floor)
     }
 
     /// A rebuilt state holds no policy; a lease cannot be judged without one.

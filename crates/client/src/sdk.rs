@@ -124,16 +124,28 @@ impl fmt::Display for Licence {
 /// Reads a product's licence at once, without a service and without a network: from the machine's
 /// directory, else from the user's own. Never fails: what is wrong is the licence's reason.
 pub fn read(product: &Product) -> Licence {
-    let mut first = None;
-    for dir in dirs::reading_order() {
-        let licence = read_in(&dir, product);
-        if licence.dir.is_some() {
+    read_from(&dirs::reading_order(), product)
+}
+
+/// As [`read`], in the directories given: the first in which the product is licensed, else the
+/// first that knows it. What is wrong with the first directory is worth more than that the others
+/// hold nothing.
+pub fn read_from(dirs: &[PathBuf], product: &Product) -> Licence {
+    let mut best: Option<Licence> = None;
+    for dir in dirs {
+        let licence = read_in(dir, product);
+        if licence.licensed {
             return licence;
         }
-        // What is wrong with the machine's files is worth more than that the user has none.
-        first.get_or_insert(licence);
+        let known = best.as_ref().is_some_and(|best| best.dir.is_some());
+        if best.is_none() || (!known && licence.dir.is_some()) {
+            best = Some(licence);
+        }
     }
-    first.expect("there is a machine's directory to look in")
+    best.unwrap_or_else(|| {
+        let nothing = Judgement::nothing(reasons::STATE_LOST.into());
+        Licence::of(product, nothing, None)
+    })
 }
 
 /// Reads a product's licence from one directory.
@@ -182,22 +194,40 @@ pub(crate) fn load(dir: &Path) -> Result<State, Refusal> {
     State::decode(&bytes)
 }
 
-/// Asks a host now, in the first directory that knows the product and can be written, and reads
-/// the licence again. Never fails: what is wrong is the licence's reason. Needs a tokio runtime
-/// with I/O and time.
+/// Asks a host now and reads the licence again. Where the machine's directory cannot be written by
+/// this user, the user's own is used: it takes policy and root over from the machine's, and hosts
+/// are told that the identity is a user's. Never fails: what is wrong is the licence's reason. Needs
+/// a tokio runtime with I/O and time.
 #[cfg(feature = "ask")]
 pub async fn activate(product: &Product) -> Licence {
-    let before = read(product);
+    activate_from(&dirs::reading_order(), product).await
+}
+
+/// As [`activate`], in the directories given: in the first that knows the product, or else in the
+/// next one.
+#[cfg(feature = "ask")]
+pub async fn activate_from(dirs: &[PathBuf], product: &Product) -> Licence {
+    let before = read_from(dirs, product);
     let Some(dir) = before.dir.clone() else {
         return before;
     };
-    let client = crate::Client::new(crate::Options::new(dir.clone()));
     let which = crate::Which {
         publisher: Some(product.root.publisher()),
         product: Some(product.id.clone()),
     };
-    let outcome = client.activate(&which).await;
-    let mut licence = read_in(&dir, product);
+    let client = crate::Client::new(crate::Options::new(dir.clone()));
+    let mut outcome = client.activate(&which).await;
+    let mut asked_in = dir.clone();
+    let own = dirs.iter().skip_while(|other| **other != dir).nth(1);
+    if let (true, Some(own)) = (is_not_ours(&outcome), own) {
+        let client = crate::Client::new(crate::Options::new(own.clone()));
+        outcome = match client.adopt(&dir, &which) {
+            Ok(()) => client.activate(&which).await,
+            Err(refusal) => Err(refusal),
+        };
+        asked_in = own.clone();
+    }
+    let mut licence = read_from(&[asked_in, dir], product);
     if !licence.licensed {
         // Why no host helped says more than that none has helped.
         licence.reason = match outcome {
@@ -207,4 +237,15 @@ pub async fn activate(product: &Product) -> Licence {
         };
     }
     licence
+}
+
+/// Whether a directory belongs to somebody else: it cannot be written, or its secret not read.
+#[cfg(feature = "ask")]
+fn is_not_ours(outcome: &Result<crate::Activation, Refusal>) -> bool {
+    use muster_proto::reason::config::{FILE_UNREADABLE, FILE_UNWRITABLE};
+    let reason = match outcome {
+        Err(refusal) => refusal.reason,
+        Ok(activation) => activation.reason.reason,
+    };
+    [FILE_UNREADABLE, FILE_UNWRITABLE].contains(&reason)
 }

@@ -12,6 +12,7 @@ use muster_proto::limits::{FOLLOW_SECONDS, UPKEEP_SECONDS};
 
 use crate::activate::{Activation, tend};
 use crate::control::{Client, Which};
+use crate::vault::Version;
 
 /// What the service tells.
 #[derive(Clone, Debug)]
@@ -82,20 +83,25 @@ impl Client {
     async fn rounds(&self, on: &mut impl FnMut(ServiceEvent)) {
         let mut seen = Seen::default();
         loop {
-            for publisher in self.round(&mut seen, on) {
+            // Taken before the round: what changes during it is seen in the next one.
+            let before = self.vault().version();
+            let due = self.round(&mut seen, on);
+            if due.is_empty() {
+                self.rest(before).await;
+            }
+            for publisher in due {
                 let which = Which {
                     publisher: Some(publisher),
                     product: None,
                 };
                 let outcome = self.activate(&which).await;
-                if outcome.is_err() {
+                let failed = outcome.is_err();
+                on(ServiceEvent::Asked { publisher, outcome });
+                if failed {
                     // Nobody could be asked: not again at once, whatever the schedule says.
                     tokio::time::sleep(Duration::from_secs(60)).await;
                 }
-                on(ServiceEvent::Asked { publisher, outcome });
-                self.round(&mut seen, on);
             }
-            self.rest().await;
         }
     }
 
@@ -150,19 +156,19 @@ impl Client {
     }
 
     /// Waits for the next ask, for a change of the files, or for the time to note running time.
-    async fn rest(&self) {
-        let before = self.vault().version();
+    async fn rest(&self, before: Version) {
         let mut slept = 0;
-        while slept < self.seconds_until_next_ask().min(UPKEEP_SECONDS) {
+        loop {
             tokio::time::sleep(Duration::from_secs(FOLLOW_SECONDS)).await;
             slept += FOLLOW_SECONDS;
-            if self.vault().version() != before {
+            if self.vault().version() != before || self.seconds_until_next_ask() == 0 {
                 return;
             }
+            if slept >= UPKEEP_SECONDS {
+                break;
+            }
         }
-        if slept >= UPKEEP_SECONDS
-            && let Err(refusal) = self.vault().note_time()
-        {
+        if let Err(refusal) = self.vault().note_time() {
             tracing::warn!(code = refusal.reason.code(), "{refusal}");
         }
     }

@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 use crate::clock::{Clock, moment, written};
 use crate::disk;
 
+/// What tells one version of both files from another without reading them.
+pub(crate) type Version = [Option<(u64, u64, i64, i64)>; 2];
+
 /// A client's directory.
 #[derive(Clone)]
 pub(crate) struct Vault {
@@ -106,7 +109,7 @@ impl Vault {
     }
 
     /// What changes with every new version of the files.
-    pub(crate) fn version(&self) -> [Option<(u64, u64, i64, i64)>; 2] {
+    pub(crate) fn version(&self) -> Version {
         ["state", "identity"].map(|name| disk::version(&self.dir.join(name)))
     }
 

@@ -63,10 +63,12 @@ pub struct Host {
 
 impl Host {
     /// Verifies a greeting: under the pinned root, not revoked, not ended at the client's floor,
-    /// of a site the administrator allows, and never an older certificate of the same host than
-    /// was seen before.
+    /// of a site the administrator allows, and never an older certificate than the same host
+    /// showed before. Names are for display and two hosts may share one, so the same host is one of
+    /// the same name at the same `place` (`HOST:PORT`).
     pub fn greet(
         hello: &Hello,
+        place: &str,
         holding: &Holding,
         revoked: &RevocationSet,
         pinned_site: Option<&SiteId>,
@@ -78,7 +80,8 @@ impl Host {
         };
         let verified = hello.verify(&anchor, floor)?;
         let cert = &verified.cert;
-        let seen = holding.hosts.iter().find(|seen| seen.name == cert.name);
+        let same = |seen: &&SeenHost| seen.name == cert.name && seen.place == place;
+        let seen = holding.hosts.iter().find(same);
         if let Some(seen) = seen.filter(|seen| seen.issued > cert.issued) {
             let detail = format!(
                 "{}: issued {}, seen was {}",
@@ -448,7 +451,10 @@ fn note_host(
             to: site.clone(),
         });
     }
-    holding.hosts.retain(|seen| seen.name != cert.name);
+    let place = receipt.place;
+    holding
+        .hosts
+        .retain(|seen| seen.name != cert.name || seen.place != place);
     if holding.hosts.len() >= CLIENT_HOSTS_MAX {
         holding.hosts.remove(0);
     }
@@ -456,6 +462,7 @@ fn note_host(
         chain: host.chain.clone(),
         issued: cert.issued,
         name: cert.name.clone(),
+        place: place.to_owned(),
     });
     holding.last = Some(Contact {
         host: receipt.place.to_owned(),

@@ -90,8 +90,10 @@ pub struct SeenHost {
     pub chain: Vec<Vec<u8>>,
     /// When that certificate was issued: never back.
     pub issued: Timestamp,
-    /// The host's name in it, which tells hosts apart.
+    /// The host's name in it.
     pub name: String,
+    /// Where it was reached, as `HOST:PORT`.
+    pub place: String,
 }
 
 /// A host that answered.

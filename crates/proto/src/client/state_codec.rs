@@ -218,6 +218,7 @@ fn seen(host: &SeenHost) -> Value {
         .put(1, blobs(&host.chain))
         .put(2, host.issued.seconds())
         .put(3, host.name.as_str())
+        .put(4, host.place.as_str())
         .into_value()
 }
 
@@ -228,6 +229,7 @@ fn read_seen(value: Value) -> Result<SeenHost, Refusal> {
         chain: read_blobs(chain, CERT_BYTES_MAX)?,
         issued: time(map.uint(2, "issued")?)?,
         name: map.text(3, "name", NAME_BYTES_MAX)?,
+        place: map.text(4, "place", HOST_BYTES_MAX)?,
     };
     map.finish()?;
     Ok(host)

@@ -8,7 +8,7 @@ use crate::statement::cert::Cert;
 use crate::statement::chain::UnderRoot;
 use crate::statement::revocations::RevocationSet;
 use crate::statement::root::Root;
-use crate::statement::{Anchor, Envelope, Permit, Typ, Verified};
+use crate::statement::{Anchor, Envelope, Permit, Verified};
 
 use super::state::HeldStatement;
 
@@ -67,12 +67,28 @@ impl<'a> Trust<'a> {
             let detail = format!("{} certificates", chain.len());
             return Err(Refusal::new(reasons::CHAIN_LENGTH, detail));
         }
-        let top = chain.last().map_or(&[][..], Vec::as_slice);
-        let mut above = anchor.chain(&[], Envelope::decode(top, Typ::Cert)?.parent)?;
+        let mut above: Option<Permit> = None;
         for bytes in chain.iter().rev() {
-            above = self.certified(anchor, bytes, &above)?;
+            above = Some(match &above {
+                Some(above) => self.certified(anchor, bytes, above)?,
+                None => self.topmost(anchor, bytes)?,
+            });
         }
-        Ok(above)
+        above.ok_or_else(|| Refusal::new(reasons::CHAIN_LENGTH, "an empty chain"))
+    }
+
+    /// The certificate below the root: under whichever of its keys it names.
+    fn topmost(&mut self, anchor: &Anchor<'_>, bytes: &[u8]) -> Result<Permit, Refusal> {
+        let mut outcome = Err(Refusal::from(reasons::ROOT_UNKNOWN));
+        for key in self.root.keys() {
+            let above = anchor.chain(&[], key.thumbprint())?;
+            outcome = self.certified(anchor, bytes, &above);
+            match &outcome {
+                Err(refusal) if refusal.reason == reasons::WRONG_PARENT => {}
+                _ => return outcome,
+            }
+        }
+        outcome.map_err(|refusal| Refusal::new(reasons::ROOT_UNKNOWN, refusal.detail))
     }
 
     fn certified(

@@ -8,7 +8,7 @@ use muster_proto::statement::answer::{Answer, Outcome};
 use muster_proto::statement::lease::Lease;
 use muster_proto::time::Span;
 
-use crate::estate::{Machine, Publisher, START, Station, days, id};
+use crate::estate::{Machine, PLACE, Publisher, START, Station, days, id};
 
 fn set() -> (Publisher, Station, Machine) {
     let publisher = Publisher::new(1);
@@ -212,6 +212,10 @@ fn of_two_chains_of_one_host_the_later_issued_wins() {
     machine
         .greet(&publisher.host_at(10, "berlin", START - days(50)))
         .unwrap();
+    // Another host may have the same name: it stands at another place.
+    let set = machine.revoked();
+    let hello = old.hello(START);
+    Host::greet(&hello, "other:1688", machine.holding(), &set, None, START).unwrap();
 }
 
 #[test]
@@ -222,7 +226,8 @@ fn another_publishers_host_and_another_site_are_not_asked() {
     let pinned = "berlin".parse().unwrap();
     let set = machine.revoked();
     let hello = station.hello(START);
-    let refusal = Host::greet(&hello, machine.holding(), &set, Some(&pinned), START).unwrap_err();
+    let refusal =
+        Host::greet(&hello, PLACE, machine.holding(), &set, Some(&pinned), START).unwrap_err();
     assert_eq!(refusal.reason, reasons::SITE_PINNED);
 }
 

@@ -27,6 +27,8 @@ use muster_proto::wire::{Bundle, Hello};
 
 /// The moment at which everything begins.
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
+/// Where hosts are reached.
+pub(crate) const PLACE: &str = "kms.corp.test:1688";
 /// In the year 2099.
 pub(crate) const FAR: Timestamp = Timestamp::from_seconds(4_070_908_800);
 
@@ -356,7 +358,14 @@ impl Machine {
     pub(crate) fn greet(&mut self, station: &Station) -> Result<Host, Refusal> {
         let set = self.revoked();
         let floor = self.holding().floor.at();
-        Host::greet(&station.hello(floor), self.holding(), &set, None, floor)
+        Host::greet(
+            &station.hello(floor),
+            PLACE,
+            self.holding(),
+            &set,
+            None,
+            floor,
+        )
     }
 
     pub(crate) fn revoked(&mut self) -> RevocationSet {
@@ -389,7 +398,7 @@ impl Machine {
         let receipt = Receipt {
             now: self.clocks,
             trusted: self.clocks.wall,
-            place: "kms.corp.test:1688",
+            place: PLACE,
             seed: &[100 + self.nonces; 32],
         };
         let holding = self.state.publishers.values_mut().next().unwrap();
