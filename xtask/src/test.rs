@@ -77,7 +77,7 @@ struct Bench {
     tally: Tally,
 }
 
-const STAGES: [Stage; 11] = [
+const STAGES: [Stage; 12] = [
     Stage {
         name: "packages",
         does: "the programs that tests call are there (Debian: installed when root)",
@@ -148,6 +148,19 @@ const STAGES: [Stage; 11] = [
             } else {
                 Ok(())
             }
+        },
+    },
+    Stage {
+        name: "rules",
+        does: "the rules of proto with each one broken in turn: a test must notice",
+        needs: &[],
+        run: |bench| {
+            // Apart from the workspace: what is shipped is never built with this feature.
+            let words = ["test", "--release", "--package", "muster-proto"];
+            cargo(
+                bench,
+                &[&words[..], &["--features", "break-rules"]].concat(),
+            )
         },
     },
     Stage {

@@ -70,8 +70,6 @@ pub(crate) struct ClientConfig {
     pub(crate) dir: Option<PathBuf>,
     /// The DNS server to ask.
     pub(crate) dns_server: Option<String>,
-    /// Whether asks may carry the machine's name.
-    pub(crate) send_name: bool,
 }
 
 /// Reads a role's configuration: the file named, else the default one where it exists, else the
@@ -126,7 +124,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Refusal> {
     toml::from_str(&text).map_err(|error| {
         let line = error
             .span()
-            .map_or(0, |span| text[..span.start].lines().count().max(1));
+            .map_or(0, |span| text[..span.start].matches('\n').count() + 1);
         wrong(format!("line {line}: {}", error.message()))
     })
 }

@@ -90,6 +90,26 @@ pub(crate) enum Client {
         /// The domain; `-` clears it.
         domain: String,
     },
+    /// Accept KMS hosts of this site only.
+    SetSite {
+        #[command(flatten)]
+        at: ClientDir,
+        /// The site; `-` accepts all.
+        site: String,
+    },
+    /// Allow asks to carry this machine's name, or not: hosts then list it.
+    SetName {
+        #[command(flatten)]
+        at: ClientDir,
+        /// yes or no.
+        #[arg(value_parser = ["yes", "no"])]
+        tell: String,
+    },
+    /// Ask a host for the time and tell how this machine's clock stands to it.
+    SetTime {
+        #[command(flatten)]
+        at: ClientDir,
+    },
     /// Allow one method of activation alone.
     SetMethod {
         #[command(flatten)]

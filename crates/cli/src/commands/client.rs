@@ -7,7 +7,7 @@ use muster_net::dns::parse_server;
 use muster_proto::Refusal;
 use muster_proto::client::LicenceState;
 use muster_proto::client::discover::HostAddr;
-use muster_proto::ids::ProductId;
+use muster_proto::ids::{ProductId, SiteId};
 use muster_proto::key::ProductKey;
 use muster_proto::limits::BUNDLE_BYTES_MAX;
 use muster_proto::statement::policy::Method;
@@ -79,6 +79,21 @@ pub(super) async fn run(verb: Verb) -> Result<Report, Refusal> {
             };
             Ok(Report::new(json!({ "domain": domain }), text))
         }
+        Verb::SetSite { at, site } => {
+            let wanted = Some(site.as_str()).filter(|site| *site != "-");
+            let wanted = wanted.map(str::parse::<SiteId>).transpose()?;
+            open(&at)?.set_site(wanted)?;
+            Ok(Report::new(
+                json!({ "site": site }),
+                format!("Site: {site}."),
+            ))
+        }
+        Verb::SetName { at, tell } => {
+            open(&at)?.set_tell_name(tell == "yes")?;
+            let text = format!("Asks carry this machine's name: {tell}.");
+            Ok(Report::new(json!({ "tell_name": tell == "yes" }), text))
+        }
+        Verb::SetTime { at } => Ok(client_show::time(&open(&at)?.set_time().await?)),
         Verb::SetMethod { at, method } => {
             open(&at)?.set_method(Method::parse(&method))?;
             Ok(Report::new(

@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
-use muster_client::{Activation, Exported, KeyInstalled, ProductName, ProductStatus, Status};
+use muster_client::{
+    Activation, Exported, KeyInstalled, ProductName, ProductStatus, Status, TimeReport,
+};
 use muster_proto::Refusal;
 use muster_proto::reason::config as reasons;
 use serde_json::{Value, json};
 
 use crate::files;
 use crate::report::{Report, table};
+use crate::times::{local, rfc3339, rough};
 
 /// `client status`.
 pub(super) fn status(status: &Status, long: bool) -> Report {
@@ -196,4 +199,37 @@ pub(super) fn exported(exported: &[Exported], dir: &Path) -> Result<Report, Refu
     let text = names.join("\n");
     Ok(Report::new(json!({ "files": names }), text)
         .say("verify one with: muster inspect FILE --verify --root ROOT"))
+}
+
+/// `client set-time`.
+pub(super) fn time(report: &TimeReport) -> Report {
+    let json = json!({
+        "clock": rfc3339(report.wall),
+        "floor": rfc3339(report.floor),
+        "behind": report.behind.map(|span| span.to_string()),
+        "host_time": report.last.map(|(host, _)| rfc3339(host)),
+        "asked": { "code": report.asked.reason.code(), "text": report.asked.to_string() },
+    });
+    let mut text = format!(
+        "This machine's clock: {}\nTime known to have passed: {}\n",
+        local(report.wall),
+        local(report.floor)
+    );
+    if let Some((host, own)) = report.last {
+        let (apart, side) = (
+            host.distance(own),
+            if host > own { "ahead" } else { "behind" },
+        );
+        text.push_str(&format!(
+            "The host's clock was {} {side} when it answered.\n",
+            rough(apart)
+        ));
+    }
+    if let Some(behind) = report.behind {
+        text.push_str(&format!(
+            "The clock is {} behind; correct it.\n",
+            rough(behind)
+        ));
+    }
+    Report::new(json, text).say(format!("{}", report.asked))
 }

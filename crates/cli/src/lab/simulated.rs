@@ -124,7 +124,7 @@ impl SimulatedMachine {
             return Ok(());
         };
         let floor = holding.floor.at();
-        let asked = Host::greet(&hello, holding, &revoked, None, floor)?;
+        let asked = Host::greet(&hello, PLACE, holding, &revoked, None, floor)?;
         let pending = prepare(&mut self.own, &asked, &about, Nonce(*random::bytes()))?;
         let head = SealedHead {
             publisher: self.publisher,

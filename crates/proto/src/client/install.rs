@@ -83,14 +83,21 @@ fn take_deltas(holding: &mut Holding, deltas: &[Vec<u8>]) -> Result<bool, Refusa
             continue;
         }
         revoked.apply(&delta)?;
-        // One that says all that a later one says again is needed no more; no entry is ever lost.
-        kept.retain(|(old, _)| {
-            old.from < delta.from
-                || !old
-                    .entries
-                    .iter()
-                    .all(|entry| delta.entries.contains(entry))
-        });
+        // Deltas that the new one covers and says again whole are needed no more. All of them go or
+        // none: one that stayed without those before it would leave a gap, and no entry is lost.
+        let is_covered = |(old, _): &(Revocations, Vec<u8>)| old.from >= delta.from;
+        let is_said_again = |(old, _): &(Revocations, Vec<u8>)| {
+            old.entries
+                .iter()
+                .all(|entry| delta.entries.contains(entry))
+        };
+        if kept
+            .iter()
+            .filter(|held| is_covered(held))
+            .all(is_said_again)
+        {
+            kept.retain(|held| !is_covered(held));
+        }
         kept.push((delta, bytes.clone()));
         changed = true;
     }

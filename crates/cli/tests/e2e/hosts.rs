@@ -1,8 +1,6 @@
 //! The KMS host end to end: counts, copies, kills and restores, through the real binary.
 
-mod common;
-
-use common::{Estate, copy_dir};
+use crate::estate::{Estate, copy_dir};
 
 /// Five servers are needed: four see their true count, the fifth is licensed, the four at their
 /// next ask.

@@ -1,6 +1,5 @@
 //! A small estate of real processes for end-to-end tests: each role in a directory of its own, the
 //! real binary, real sockets. Everything started is stopped when the estate goes.
-#![allow(dead_code, reason = "each test file uses its own part of the estate")]
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -15,7 +14,7 @@ use serde_json::Value;
 const READY_SECONDS: u64 = 30;
 
 /// The binary under test.
-pub fn muster() -> Command {
+pub(crate) fn muster() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MUSTER_")) {
         command.env_remove(name);
@@ -26,15 +25,15 @@ pub fn muster() -> Command {
 
 /// What a command left behind.
 #[derive(Debug)]
-pub struct Outcome {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Outcome {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Outcome {
     /// Runs a prepared command to its end.
-    pub fn of(command: &mut Command) -> Self {
+    pub(crate) fn of(command: &mut Command) -> Self {
         let output = command.output().expect("the command runs");
         Self {
             code: output.status.code().unwrap_or(-1),
@@ -44,39 +43,39 @@ impl Outcome {
     }
 
     /// Demands exit code 0.
-    pub fn done(self) -> Self {
+    pub(crate) fn done(self) -> Self {
         assert_eq!(self.code, 0, "{self:#?}");
         self
     }
 
     /// Demands exit code 1 and a reason code in the words.
-    pub fn refused(self, code: &str) -> Self {
+    pub(crate) fn refused(self, code: &str) -> Self {
         assert_eq!(self.code, 1, "{self:#?}");
         assert!(self.stderr.contains(code), "{code} is not in {self:#?}");
         self
     }
 
     /// The JSON document on stdout.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {self:#?}"))
     }
 }
 
 /// Runs `muster` with arguments.
-pub fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Outcome {
+pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Outcome {
     Outcome::of(muster().args(args))
 }
 
 /// A service process; it is killed when dropped.
-pub struct Service {
+pub(crate) struct Service {
     child: Child,
-    pub address: String,
+    pub(crate) address: String,
     log: mpsc::Receiver<String>,
 }
 
 impl Service {
     /// Starts a service and waits for its ready line.
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -117,7 +116,7 @@ impl Service {
     }
 
     /// What the service has logged since the last call.
-    pub fn log(&self) -> Vec<String> {
+    pub(crate) fn log(&self) -> Vec<String> {
         // The reader threads may be a moment behind the answer that caused the line.
         let mut lines = Vec::new();
         while let Ok(line) = self.log.recv_timeout(Duration::from_millis(200)) {
@@ -127,13 +126,13 @@ impl Service {
     }
 
     /// SIGKILL: no chance to tidy up.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("the service can be killed");
         self.child.wait().expect("the service has ended");
     }
 
     /// SIGTERM and its exit code.
-    pub fn stop(mut self) -> i32 {
+    pub(crate) fn stop(mut self) -> i32 {
         let pid = self.child.id().to_string();
         Command::new("kill")
             .args(["-TERM", &pid])
@@ -155,13 +154,13 @@ impl Drop for Service {
 }
 
 /// A publisher with an authority, and whatever hosts and machines a test makes.
-pub struct Estate {
-    pub dir: tempfile::TempDir,
+pub(crate) struct Estate {
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Estate {
     /// A publisher with one product.
-    pub fn new(product: &str, kind: &str) -> Self {
+    pub(crate) fn new(product: &str, kind: &str) -> Self {
         let estate = Self {
             dir: tempfile::tempdir().expect("a directory"),
         };
@@ -170,36 +169,36 @@ impl Estate {
         estate
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// Runs `muster authority …` on the estate's authority.
-    pub fn authority(&self, args: &[&str]) -> Outcome {
+    pub(crate) fn authority(&self, args: &[&str]) -> Outcome {
         run(self.role("authority", "authority", args))
     }
 
     /// Adds a product and writes its policy bundle.
-    pub fn product(&self, product: &str, kind: &str, fields: &[&str]) {
+    pub(crate) fn product(&self, product: &str, kind: &str, fields: &[&str]) {
         let add = ["product", "add", product, "--name", product, "--kind", kind];
         self.authority(&[&add, fields].concat()).done();
         self.write_policy(product);
     }
 
     /// Writes a product's present policy bundle.
-    pub fn write_policy(&self, product: &str) {
+    pub(crate) fn write_policy(&self, product: &str) {
         let out = self.policy(product);
         let out = out.to_str().expect("paths are text");
         self.authority(&["product", "policy", product, "--out", out])
             .done();
     }
 
-    pub fn policy(&self, product: &str) -> PathBuf {
+    pub(crate) fn policy(&self, product: &str) -> PathBuf {
         self.path(&format!("{product}.policy"))
     }
 
     /// Issues a key of a channel.
-    pub fn key(&self, product: &str, channel: &str) -> String {
+    pub(crate) fn key(&self, product: &str, channel: &str) -> String {
         let args = [
             "key",
             "issue",
@@ -214,7 +213,7 @@ impl Estate {
     }
 
     /// Starts the authority's service.
-    pub fn serve_authority(&self) -> Service {
+    pub(crate) fn serve_authority(&self) -> Service {
         let args = self.role(
             "authority",
             "authority",
@@ -224,7 +223,7 @@ impl Estate {
     }
 
     /// Certifies a host by wire under a new host product key.
-    pub fn certify(&self, host: &str, product: &str, authority: &Service) {
+    pub(crate) fn certify(&self, host: &str, product: &str, authority: &Service) {
         let key = self.key(product, "kms-host");
         let url = format!("http://{}", authority.address);
         self.kms(host, &["install-key", &key, "--authority", &url])
@@ -232,19 +231,19 @@ impl Estate {
     }
 
     /// Runs `muster kms …` on a host of the estate.
-    pub fn kms(&self, host: &str, args: &[&str]) -> Outcome {
+    pub(crate) fn kms(&self, host: &str, args: &[&str]) -> Outcome {
         run(self.kms_args(host, args))
     }
 
     /// The arguments of `muster kms …` on a host of the estate.
-    pub fn kms_args(&self, host: &str, args: &[&str]) -> Vec<String> {
+    pub(crate) fn kms_args(&self, host: &str, args: &[&str]) -> Vec<String> {
         let mut args = self.role("kms", host, args);
         args.extend(["--sysroot".to_owned(), self.hardware(host)]);
         args
     }
 
     /// Starts a KMS host.
-    pub fn serve_kms(&self, host: &str, more: &[&str]) -> Service {
+    pub(crate) fn serve_kms(&self, host: &str, more: &[&str]) -> Service {
         let listen: &[&str] = if more.contains(&"--listen") {
             &[]
         } else {
@@ -255,19 +254,19 @@ impl Estate {
     }
 
     /// Runs `muster client …` on a machine of the estate.
-    pub fn client(&self, machine: &str, args: &[&str]) -> Outcome {
+    pub(crate) fn client(&self, machine: &str, args: &[&str]) -> Outcome {
         run(self.client_args(machine, args))
     }
 
     /// The arguments of `muster client …` on a machine of the estate.
-    pub fn client_args(&self, machine: &str, args: &[&str]) -> Vec<String> {
+    pub(crate) fn client_args(&self, machine: &str, args: &[&str]) -> Vec<String> {
         let mut args = self.role("client", machine, args);
         args.extend(["--sysroot".to_owned(), self.hardware(machine)]);
         args
     }
 
     /// Installs a generic key on a machine and points it at a host.
-    pub fn machine(&self, machine: &str, product: &str, generic: &str, host: &str) {
+    pub(crate) fn machine(&self, machine: &str, product: &str, generic: &str, host: &str) {
         let policy = self.policy(product);
         let policy = policy.to_str().expect("paths are text");
         self.client(machine, &["install-key", generic, "--policy", policy])
@@ -276,12 +275,12 @@ impl Estate {
     }
 
     /// The first product of a machine's status.
-    pub fn status(&self, machine: &str) -> Value {
+    pub(crate) fn status(&self, machine: &str) -> Value {
         self.client(machine, &["status", "--json"]).done().json()["products"][0].take()
     }
 
     /// The declared hardware of a machine: made when first named, different for each.
-    pub fn hardware(&self, name: &str) -> String {
+    pub(crate) fn hardware(&self, name: &str) -> String {
         let root = self.path(&format!("hardware-{name}"));
         let id = root.join("etc/machine-id");
         if !id.exists() {
@@ -307,7 +306,7 @@ impl Estate {
 }
 
 /// Copies a directory with its files.
-pub fn copy_dir(from: &Path, to: &Path) {
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a directory");
     for entry in fs::read_dir(from).expect("the directory is read") {
         let entry = entry.expect("an entry");

@@ -1,0 +1,135 @@
+//! What lies on disk: altered, cut, carried to another machine, on a full or read-only disk.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::estate::{Estate, Service};
+
+/// A licensed machine, and what serves it.
+fn licensed() -> (Estate, Service) {
+    let estate = Estate::new("solo", "client");
+    estate
+        .authority(&["product", "set", "solo", "--threshold", "1"])
+        .done();
+    estate.write_policy("solo");
+    let authority = estate.serve_authority();
+    estate.certify("kms", "solo", &authority);
+    let host = estate.serve_kms("kms", &[]);
+    let generic = estate.key("solo", "generic");
+    estate.machine("m", "solo", &generic, &host.address);
+    estate.client("m", &["activate"]).done();
+    (estate, host)
+}
+
+#[test]
+fn an_altered_state_says_why_and_asking_again_restores_it() {
+    let (estate, _host) = licensed();
+    let path = estate.path("m/state");
+    let good = fs::read(&path).unwrap();
+    let mut bad = good.clone();
+    let middle = bad.len() / 2;
+    bad[middle] ^= 1;
+    fs::write(&path, &bad).unwrap();
+    let outcome = estate.client("m", &["status", "--check"]);
+    assert_eq!(outcome.code, 1, "{outcome:#?}");
+    let told = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(told.contains("MUSTER-CLI-"), "{told}");
+    // The damaged file is kept aside, never overwritten unseen.
+    let outcome = estate.client("m", &["activate"]);
+    let aside = fs::read_dir(estate.path("m"))
+        .unwrap()
+        .map_while(Result::ok)
+        .any(|entry| {
+            entry.file_name().to_string_lossy().starts_with("state.")
+                && fs::read(entry.path()).is_ok_and(|bytes| bytes == bad)
+        });
+    assert!(aside, "{outcome:#?}");
+}
+
+#[test]
+fn a_licence_is_not_carried_to_another_machine() {
+    let (estate, _host) = licensed();
+    let other = estate.hardware("other");
+    let mut args = estate.client_args("m", &["status", "--check", "--json"]);
+    let at = args.iter().position(|arg| arg == "--sysroot").unwrap();
+    args[at + 1] = other;
+    let outcome = crate::estate::run(args);
+    assert_eq!(outcome.code, 1, "{outcome:#?}");
+    let product = &outcome.json()["products"][0];
+    assert_eq!(product["state"], "out-of-tolerance-grace", "{product:#}");
+}
+
+#[test]
+fn secrets_are_their_owners_alone_and_others_are_refused() {
+    let (estate, _host) = licensed();
+    let mode = |file: &str| {
+        fs::metadata(estate.path(file))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    assert_eq!(mode("m/identity"), 0o600);
+    assert_eq!(mode("kms/kms.db"), 0o600);
+    assert_eq!(mode("authority/root.key"), 0o600);
+    fs::set_permissions(estate.path("m/identity"), fs::Permissions::from_mode(0o644)).unwrap();
+    let outcome = estate.client("m", &["activate"]);
+    assert_eq!(outcome.code, 1, "{outcome:#?}");
+    assert!(outcome.stderr.contains("MUSTER-C"), "{outcome:#?}");
+}
+
+#[test]
+fn a_host_that_is_down_or_moved_costs_no_licence() {
+    let (estate, host) = licensed();
+    host.kill();
+    let outcome = estate.client("m", &["activate"]);
+    assert!(outcome.stderr.contains("MUSTER-NET-0001"), "{outcome:#?}");
+    estate.client("m", &["status", "--check"]).done();
+    let moved = estate.serve_kms("kms", &[]);
+    estate.client("m", &["set-host", &moved.address]).done();
+    estate.client("m", &["activate"]).done();
+}
+
+#[test]
+fn an_export_is_verified_under_the_root() {
+    let (estate, _host) = licensed();
+    let out = estate.path("export");
+    estate
+        .client("m", &["export", "--out", out.to_str().unwrap()])
+        .done();
+    let root = estate.path("c.root");
+    estate
+        .authority(&["root", "export", "--out", root.to_str().unwrap()])
+        .done();
+    let lease = fs::read_dir(&out)
+        .unwrap()
+        .map_while(Result::ok)
+        .map(|entry| entry.path())
+        .find(|path| path.to_string_lossy().contains("lease"))
+        .expect("a lease is exported");
+    let args = |file: &str| {
+        vec![
+            "inspect".to_owned(),
+            file.to_owned(),
+            "--verify".to_owned(),
+            "--root".to_owned(),
+            root.to_str().unwrap().to_owned(),
+            "--json".to_owned(),
+        ]
+    };
+    let verdict = crate::estate::run(args(lease.to_str().unwrap()))
+        .done()
+        .json();
+    assert_eq!(
+        (&verdict["typ"], &verdict["valid"]),
+        (&"lease".into(), &true.into())
+    );
+    assert_eq!(verdict["chain"].as_array().map(Vec::len), Some(2));
+    let mut bytes = fs::read(&lease).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&lease, bytes).unwrap();
+    let verdict = crate::estate::run(args(lease.to_str().unwrap()));
+    assert_eq!(verdict.code, 1, "{verdict:#?}");
+    assert_eq!(verdict.json()["valid"], false);
+}
