@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use muster_proto::Refusal;
 use muster_proto::authority::answer::Activation;
-use muster_proto::authority::{Asked, KeyId, Source, sealed_key};
+use muster_proto::authority::{Asked, Issuing, KeyId, Source, sealed_key};
 use muster_proto::ids::{ProductId, Thumbprint};
 use muster_proto::key::ProductKey;
 use muster_proto::limits::REVOCATION_DELTAS_MAX;
@@ -19,6 +19,7 @@ use muster_store::authority::ops::{self, Certified};
 use muster_store::authority::{AuthorityStore, CertStatement, IssuingRow, Tables};
 
 use crate::Authority;
+use crate::issuing::IssuingReport;
 
 /// Issuing keys, the newest first, that a product key may be sealed to.
 const OPENING_KEYS_MAX: usize = 4;
@@ -51,7 +52,7 @@ impl<S: AuthorityStore> Authority<S> {
             name,
             keys,
         };
-        let outcome = self.decide(asked, now).await;
+        let outcome = self.decide(asked, is_repeat, now).await;
         if let Err(refusal) = &outcome {
             self.count_guess(refusal, source, now);
         }
@@ -71,8 +72,17 @@ impl<S: AuthorityStore> Authority<S> {
         self.activation(bytes, parent.statement, now).await
     }
 
-    async fn decide(&self, asked: Asked, now: Timestamp) -> Result<Certified, Refusal> {
-        let issuing = self.current(now).await?.issuing;
+    async fn decide(
+        &self,
+        asked: Asked,
+        is_repeat: bool,
+        now: Timestamp,
+    ) -> Result<Certified, Refusal> {
+        // Nothing new is signed for a repeat: it is answered although the issuing key has ended.
+        let issuing = match self.newest_issuing().await? {
+            Some(IssuingReport { name, cert }) if is_repeat => Issuing { name, cert },
+            _ => self.current(now).await?.issuing,
+        };
         let publisher = self.publisher_id();
         let asked = Arc::new(asked);
         let decide =

@@ -578,4 +578,12 @@ async fn an_ended_issuing_certificate_certifies_nobody() {
     let answer = authority.certify(&made.bytes, None, last).await.unwrap();
     let cert = verify(&publisher, &made, &answer, last).unwrap().cert;
     assert_eq!(cert.not_after, days(5 * 365));
+    // The whole answer is repeated to its last second, and not after it.
+    let repeat = authority.certify(&made.bytes, None, cert.not_after).await;
+    assert_eq!(repeat.unwrap(), answer);
+    let over = authority
+        .certify(&made.bytes, None, late)
+        .await
+        .unwrap_err();
+    assert_eq!(over.reason, reasons::PREVIOUS_ENDED);
 }
