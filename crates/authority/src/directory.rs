@@ -180,9 +180,11 @@ fn already(detail: &str) -> Refusal {
     Refusal::new(reasons::ALREADY_INITIALISED, detail)
 }
 
+/// Made once, before the store: a secret that was lost is not replaced by another one, under which
+/// no key that was sold would be known.
 fn make_key_secret(directory: &Path) -> Result<KeySecret, Refusal> {
     let path = key_secret_path(directory);
-    if !path.exists() {
+    if !path.exists() && !store_path(directory).exists() {
         let file = SecretFile {
             kind: SecretKind::ProductKeys,
             secrets: vec![random::bytes()],

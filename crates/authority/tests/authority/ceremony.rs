@@ -262,6 +262,10 @@ async fn an_exposed_or_missing_issuing_key_is_named() {
     fs::remove_file(directory.path().join("product-keys.key")).unwrap();
     let refusal = open().await.unwrap_err();
     assert_eq!(refusal.reason, config::FILE_UNREADABLE);
+    // A lost secret is not replaced: no key that was sold would be known under another.
+    let again = Authority::init(directory.path(), "Contoso", None, Ceremony::Here, NOW).await;
+    assert_eq!(again.unwrap_err().reason, config::FILE_UNREADABLE);
+    assert!(!directory.path().join("product-keys.key").exists());
 }
 
 #[tokio::test]
