@@ -305,6 +305,24 @@ fn reason_of(answer: &Answer) -> Reason {
     answer.known_reason().expect("a known reason")
 }
 
+/// An estate with a product for each reason not to serve it.
+fn picky() -> Estate {
+    let mut estate = Estate::new();
+    estate.add_policy("base", |policy| policy.requires_base = vec![id("cad")]);
+    estate.add_policy("foreign", |_| ());
+    estate.add_policy("oem", |policy| {
+        policy.methods = Methods::only([Method::Oem])
+    });
+    estate.add_policy("other", |policy| {
+        policy.site = Some("paris".parse().expect("a site"))
+    });
+    estate.add_policy("real", |policy| policy.refuse_declared = true);
+    estate.add_policy("user", |policy| policy.count_users = true);
+    estate.cert.products =
+        Scope::only(["base", "cad", "oem", "other", "real", "unknown", "user"].map(id));
+    estate
+}
+
 #[test]
 fn five_machines_reach_their_count_and_renew() {
     let mut estate = Estate::new();
@@ -415,19 +433,7 @@ fn an_ask_for_another_host_is_refused_before_anything_is_decided() {
 
 #[test]
 fn each_product_that_is_not_served_has_its_reason() {
-    let mut estate = Estate::new();
-    estate.add_policy("base", |policy| policy.requires_base = vec![id("cad")]);
-    estate.add_policy("foreign", |_| ());
-    estate.add_policy("oem", |policy| {
-        policy.methods = Methods::only([Method::Oem])
-    });
-    estate.add_policy("other", |policy| {
-        policy.site = Some("paris".parse().expect("a site"))
-    });
-    estate.add_policy("real", |policy| policy.refuse_declared = true);
-    estate.add_policy("user", |policy| policy.count_users = true);
-    estate.cert.products =
-        Scope::only(["base", "cad", "oem", "other", "real", "unknown", "user"].map(id));
+    let mut estate = picky();
     let all = [
         "base", "cad", "foreign", "oem", "other", "real", "unknown", "user",
     ];
@@ -456,13 +462,14 @@ fn each_product_that_is_not_served_has_its_reason() {
             ("unknown", reasons::PRODUCT_UNKNOWN),
         ]
     );
+}
+
+#[test]
+fn declared_hardware_and_a_missing_base_are_refused() {
+    let mut estate = picky();
     let ask = Ask {
         declared: true,
-        ..estate.ask(&machine(0), 2, &["base", "cad", "real"])
-    };
-    let ask = Ask {
-        ticket: answer.ticket,
-        ..ask
+        ..estate.ask(&machine(0), 1, &["base", "cad", "real"])
     };
     let (answer, leases) = estate.exchange(&machine(0), &ask, NOW);
     assert_eq!(leases.len(), 1);

@@ -7,7 +7,8 @@
 //! within the bounds of each [`Bounds`]; there is no random choice.
 //!
 //! What must hold in every world:
-//! - no machine that was never copied is told to make a new key;
+//! - no machine that was never copied makes a new key, or is told to by the store that its ask was
+//!   prepared for;
 //! - nothing that arrives takes a licence away;
 //! - machines that share an identity are told apart: when each has ended the ask that it was copied
 //!   with, and then asked twice without loss (in rounds: each once, in any order), all of them are
@@ -95,6 +96,7 @@ const BASE: Bounds = Bounds {
     asks: 3,
     copies: 0,
     restores: 0,
+    lies: false,
     client: Client::Right,
 };
 
@@ -170,6 +172,26 @@ fn an_honest_machine_and_two_hosts_with_stores_apart() {
         restores: 1,
         ..BASE
     });
+}
+
+/// Greetings are not signed: whoever sits in the network may name another store in them. A machine
+/// that has met a host's store cannot be led to a new key by it.
+#[test]
+fn greetings_that_lie_about_the_store() {
+    let lies = Bounds {
+        hosts: TWO_HOSTS_APART,
+        asks: 3,
+        lies: true,
+        ..BASE
+    };
+    holds(lies);
+    holds(Bounds {
+        restores: 1,
+        asks: 2,
+        ..lies
+    });
+    let client = Client::EndsOtherNonces;
+    is_broken(Bounds { client, ..lies }, Broken::HonestMachineOrdered);
 }
 
 #[test]

@@ -15,7 +15,7 @@ impl World {
         machine: usize,
         host: usize,
     ) -> Result<(), Broken> {
-        let message = self.send(bounds, machine, host);
+        let message = self.send(bounds, machine, host, bounds.hosts[host]);
         let reply = self.deliver(bounds, desks, &message);
         self.receive(bounds, &reply)
     }

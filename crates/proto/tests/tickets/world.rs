@@ -31,6 +31,8 @@ pub(crate) struct Bounds {
     pub(crate) asks: u8,
     pub(crate) copies: u8,
     pub(crate) restores: u8,
+    /// Whether greetings may name another store than the host's, to machines that have met it.
+    pub(crate) lies: bool,
     pub(crate) client: Client,
 }
 
@@ -48,6 +50,8 @@ pub(crate) enum Client {
     DropsLeases,
     /// Never obeys.
     Disobeys,
+    /// Ends its pending nonces at an answer of another store than the ask was prepared for.
+    EndsOtherNonces,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -96,6 +100,8 @@ pub(crate) struct Machine {
 pub(crate) struct Message {
     pub(crate) machine: usize,
     pub(crate) host: usize,
+    /// The store that the greeting named.
+    pub(crate) prepared: usize,
     pub(crate) key: u8,
     pub(crate) nonce: u8,
     pub(crate) ticket: Option<TicketBytes>,
@@ -106,6 +112,7 @@ pub(crate) struct Message {
 pub(crate) struct Reply {
     pub(crate) machine: usize,
     pub(crate) store: usize,
+    pub(crate) prepared: usize,
     pub(crate) key: u8,
     pub(crate) nonce: u8,
     pub(crate) says: Says,
@@ -119,12 +126,26 @@ pub(crate) enum Says {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
-    Send { machine: usize, host: usize },
-    Deliver { nth: usize },
-    Receive { nth: usize },
-    Copy { machine: usize },
-    Backup { store: usize },
-    Restore { store: usize },
+    Send {
+        machine: usize,
+        host: usize,
+        prepared: usize,
+    },
+    Deliver {
+        nth: usize,
+    },
+    Receive {
+        nth: usize,
+    },
+    Copy {
+        machine: usize,
+    },
+    Backup {
+        store: usize,
+    },
+    Restore {
+        store: usize,
+    },
 }
 
 /// A promise that did not hold.
@@ -270,11 +291,8 @@ impl World {
     pub(crate) fn steps(&self, bounds: &Bounds) -> Vec<Step> {
         let mut steps = Vec::new();
         for machine in 0..self.machines.len() {
-            for (host, &store) in bounds.hosts.iter().enumerate() {
-                let is_open = self.open_nonce(bounds, machine, store).is_some();
-                if is_open || self.machines[machine].asks < bounds.asks {
-                    steps.push(Step::Send { machine, host });
-                }
+            for host in 0..bounds.hosts.len() {
+                steps.extend(self.sends(bounds, machine, host));
             }
             if self.copies > 0 {
                 steps.push(Step::Copy { machine });
@@ -293,6 +311,25 @@ impl World {
         steps
     }
 
+    /// A machine's asks to a host, by what the greeting names.
+    fn sends(&self, bounds: &Bounds, machine: usize, host: usize) -> Vec<Step> {
+        let asker = &self.machines[machine];
+        let store = bounds.hosts[host];
+        let may_lie = bounds.lies && asker.tickets[store].is_some();
+        let named = (0..self.stores.len()).filter(|named| *named == store || may_lie);
+        let may_ask = |prepared: &usize| {
+            self.open_nonce(bounds, machine, *prepared).is_some() || asker.asks < bounds.asks
+        };
+        named
+            .filter(may_ask)
+            .map(|prepared| Step::Send {
+                machine,
+                host,
+                prepared,
+            })
+            .collect()
+    }
+
     pub(crate) fn open_nonce(&self, bounds: &Bounds, machine: usize, store: usize) -> Option<u8> {
         let nonces = &self.machines[machine].nonces;
         match bounds.client {
@@ -309,8 +346,12 @@ impl World {
         step: Step,
     ) -> Result<(), Broken> {
         match step {
-            Step::Send { machine, host } => {
-                let message = self.send(bounds, machine, host);
+            Step::Send {
+                machine,
+                host,
+                prepared,
+            } => {
+                let message = self.send(bounds, machine, host, prepared);
                 self.sent.insert(message);
             }
             Step::Deliver { nth } => {
@@ -341,25 +382,33 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn send(&mut self, bounds: &Bounds, machine: usize, host: usize) -> Message {
-        let store = bounds.hosts[host];
-        let nonce = self.open_nonce(bounds, machine, store).unwrap_or_else(|| {
-            self.next_nonce += 1;
-            self.machines[machine].asks += 1;
-            self.next_nonce - 1
-        });
+    pub(crate) fn send(
+        &mut self,
+        bounds: &Bounds,
+        machine: usize,
+        host: usize,
+        prepared: usize,
+    ) -> Message {
+        let nonce = self
+            .open_nonce(bounds, machine, prepared)
+            .unwrap_or_else(|| {
+                self.next_nonce += 1;
+                self.machines[machine].asks += 1;
+                self.next_nonce - 1
+            });
         let asker = &mut self.machines[machine];
         match bounds.client {
             Client::OneNonceForAll => asker.nonces.fill(Some(nonce)),
-            _ => asker.nonces[store] = Some(nonce),
+            _ => asker.nonces[prepared] = Some(nonce),
         }
         let ticket = match bounds.client {
             Client::OneTicketForAll => asker.tickets[0],
-            _ => asker.tickets[store],
+            _ => asker.tickets[prepared],
         };
         Message {
             machine,
             host,
+            prepared,
             key: asker.key,
             nonce,
             ticket,
@@ -378,13 +427,16 @@ impl World {
         Reply {
             machine: message.machine,
             store,
+            prepared: message.prepared,
             key: message.key,
             nonce: message.nonce,
             says,
         }
     }
 
-    /// What a client does with an answer: it believes one to its open nonce.
+    /// What a client does with an answer: it believes one to its open nonce. An order is obeyed, and
+    /// a nonce ended, only by the store that the ask was prepared for; a ticket is kept for the
+    /// store that gave it.
     pub(crate) fn receive(&mut self, bounds: &Bounds, reply: &Reply) -> Result<(), Broken> {
         if self.is_stale(reply) {
             return Ok(());
@@ -394,8 +446,14 @@ impl World {
         let had_lease = machine.has_lease;
         match bounds.client {
             Client::OneNonceForAll => machine.nonces.fill(None),
-            _ => machine.nonces[reply.store] = None,
+            Client::EndsOtherNonces => {
+                machine.nonces[reply.store] = None;
+                machine.nonces[reply.prepared] = None;
+            }
+            _ if reply.store == reply.prepared => machine.nonces[reply.store] = None,
+            _ => {}
         }
+        let is_expected = reply.store == reply.prepared;
         match reply.says {
             Says::Granted(ticket) => {
                 match bounds.client {
@@ -405,6 +463,7 @@ impl World {
                 machine.predecessor = None;
                 machine.has_lease = true;
             }
+            Says::NewKey(_) if !is_expected => {}
             Says::NewKey(_) if machine.is_honest => return Err(Broken::HonestMachineOrdered),
             Says::NewKey(_) if machine.obeyed == 3 || bounds.client == Client::Disobeys => {}
             Says::NewKey(order) => {
@@ -426,7 +485,7 @@ impl World {
 
     pub(crate) fn is_stale(&self, reply: &Reply) -> bool {
         let machine = &self.machines[reply.machine];
-        machine.key != reply.key || machine.nonces[reply.store] != Some(reply.nonce)
+        machine.key != reply.key || machine.nonces[reply.prepared] != Some(reply.nonce)
     }
 
     /// Nonces are never drawn twice, so a stale reply changes nothing at any later time.

@@ -30,7 +30,7 @@ pub(super) fn backup(from: &Connection, schema: &Schema, to: &Path) -> Result<()
         let sync = |path: &Path| fs::File::open(path)?.sync_all();
         sync(&partial)
             .and_then(|()| fs::rename(&partial, to))
-            .and_then(|()| sync(directory_of(to)))
+            .and_then(|()| sync(open::directory_of(to)))
             .map_err(unwritable)
     });
     if made.is_err() {
@@ -109,13 +109,6 @@ fn partial_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".partial");
     path.with_file_name(name)
-}
-
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 fn remove_if_there(path: &Path) -> std::io::Result<()> {

@@ -67,10 +67,7 @@ pub(super) fn in_file(path: &Path, error: &rusqlite::Error) -> Refusal {
 
 /// Others must not be able to replace the file by another.
 fn check_directory(path: &Path) -> Result<(), Refusal> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory_of(path);
     let found =
         fs::metadata(directory).map_err(|error| refuse(reasons::NOT_OPENED, directory, error))?;
     if !found.is_dir() {
@@ -84,6 +81,13 @@ fn check_directory(path: &Path) -> Result<(), Refusal> {
     Ok(())
 }
 
+pub(super) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// SQLite gives its log files the mode of the database, so the database is made first.
 fn make_or_check_file(path: &Path) -> Result<(), Refusal> {
     let new = OpenOptions::new()
@@ -92,8 +96,10 @@ fn make_or_check_file(path: &Path) -> Result<(), Refusal> {
         .mode(0o600)
         .open(path);
     match new {
+        // The name must be as durable as what will be acknowledged under it.
         Ok(file) => file
             .sync_all()
+            .and_then(|()| fs::File::open(directory_of(path))?.sync_all())
             .map_err(|error| refuse(reason_of(&error), path, error)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => check_file(path),
         Err(error) => Err(refuse(reason_of(&error), path, error)),
