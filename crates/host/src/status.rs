@@ -5,11 +5,13 @@ use muster_proto::client::LicenceState;
 use muster_proto::host::ClientKey;
 use muster_proto::ids::{ClientId, ProductId, PublisherId};
 use muster_proto::reason::kms as reasons;
+use muster_proto::statement::cert::Cert;
+use muster_proto::statement::root::Root;
 use muster_proto::time::{Span, Timestamp};
 use muster_store::kms as store;
 
 use crate::dns::ZoneStatus;
-use crate::keys::PublisherKeys;
+use crate::keys::{PublisherKeys, StoredKeys};
 use crate::records::Records;
 use crate::records::Settings;
 
@@ -131,24 +133,12 @@ pub(crate) async fn read(records: &Records, now: Timestamp) -> Result<Status, Re
                 )
             }));
         }
-        keys.push(KeyStatus {
-            publisher: root.publisher(),
-            name: root.name().to_owned(),
-            fingerprint: root.fingerprint().to_string(),
-            last5: stored
-                .installed
-                .iter()
-                .map(|key| key.last5.clone())
-                .collect(),
-            products: cert
-                .map(|c| c.products.named().map(ToString::to_string).collect())
-                .unwrap_or_default(),
-            site: cert.and_then(|cert| cert.site()).map(ToString::to_string),
-            client_budget: cert.map(|cert| cert.client_budget),
-            not_after: cert.map(|cert| cert.not_after),
-            is_pending: stored.pending.is_some(),
-            authority: stored.authority.clone(),
-        });
+        if let Err(refusal) = &loaded
+            && stored.is_certified()
+        {
+            warnings.push(refusal.clone());
+        }
+        keys.push(key_status(&stored, &root, cert));
     }
     let pool = |pool: store::PoolStatus| PoolStatus {
         products: products
@@ -180,6 +170,23 @@ pub(crate) async fn read(records: &Records, now: Timestamp) -> Result<Status, Re
         settings: records.settings().await?,
         warnings,
     })
+}
+
+fn key_status(stored: &StoredKeys, root: &Root, cert: Option<&Cert>) -> KeyStatus {
+    let products = cert.map(|cert| cert.products.named().map(ToString::to_string).collect());
+    let installed = stored.installed.iter();
+    KeyStatus {
+        publisher: root.publisher(),
+        name: root.name().to_owned(),
+        fingerprint: root.fingerprint().to_string(),
+        last5: installed.map(|key| key.last5.clone()).collect(),
+        products: products.unwrap_or_default(),
+        site: cert.and_then(Cert::site).map(ToString::to_string),
+        client_budget: cert.map(|cert| cert.client_budget),
+        not_after: cert.map(|cert| cert.not_after),
+        is_pending: stored.pending.is_some(),
+        authority: stored.authority.clone(),
+    }
 }
 
 /// One page of clients, a line for each pool that a client is counted in.

@@ -3,9 +3,11 @@
 use zeroize::Zeroizing;
 
 /// Random bytes fit for keys and nonces; cleared when dropped.
+#[expect(clippy::disallowed_methods, reason = "the one random source of muster")]
 pub fn bytes<const N: usize>() -> Zeroizing<[u8; N]> {
     let mut bytes = Zeroizing::new([0; N]);
-    getrandom::fill(&mut *bytes).expect("the system has a random source: no key is safe without one");
+    getrandom::fill(&mut *bytes)
+        .expect("the system has a random source: no key is safe without one");
     bytes
 }
 

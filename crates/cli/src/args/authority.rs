@@ -24,6 +24,15 @@ pub(crate) struct AuthorityDir {
     pub(crate) config: Option<PathBuf>,
 }
 
+/// An authority: its directory and a verb.
+#[derive(Debug, Args)]
+pub(crate) struct AuthorityArgs {
+    #[command(flatten)]
+    pub(crate) at: AuthorityDir,
+    #[command(subcommand)]
+    pub(crate) verb: Authority,
+}
+
 /// Verbs of `muster authority`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Authority {
@@ -32,8 +41,6 @@ pub(crate) enum Authority {
     Root(Root),
     /// Make an authority: a small publisher's root too, or a request for an offline root.
     Init {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// The publisher's display name.
         #[arg(long)]
         publisher: String,
@@ -53,23 +60,17 @@ pub(crate) enum Authority {
     },
     /// Take the root's answer in.
     Apply {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// The root's answer.
         file: PathBuf,
     },
     /// Make a new issuing key; the old one's certificates stay valid.
     Rotate {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// Where to write the request, when the root is offline.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
     /// Serve hosts over HTTP; HTTPS with certificate files.
     Serve {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// The address to listen on [default: 127.0.0.1:8443].
         #[arg(long, value_name = "ADDR", env = "MUSTER_AUTHORITY_LISTEN")]
         listen: Option<SocketAddr>,
@@ -85,7 +86,7 @@ pub(crate) enum Authority {
     },
     /// Products and their signed policies.
     #[command(subcommand)]
-    Product(Product),
+    Product(Box<Product>),
     /// Product keys.
     #[command(subcommand)]
     Key(Key),
@@ -94,8 +95,6 @@ pub(crate) enum Authority {
     Host(Host),
     /// Answer a host's request file.
     Certify {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// The request.
         file: PathBuf,
         /// Where to write the answer.
@@ -104,16 +103,12 @@ pub(crate) enum Authority {
     },
     /// Write a backup of the authority's store.
     Backup {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// Where to write it.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
     /// Restore the store from a backup; the present one is kept aside.
     Restore {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// The backup.
         file: PathBuf,
     },
@@ -152,8 +147,6 @@ pub(crate) enum Root {
     },
     /// Write the public root file and show its fingerprint.
     Export {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// The secret root file; without it, the authority's pinned root is exported.
         #[arg(long, value_name = "FILE", env = "MUSTER_ROOT_KEY")]
         key: Option<PathBuf>,
@@ -168,8 +161,6 @@ pub(crate) enum Root {
 pub(crate) enum Product {
     /// Add a product with its policy.
     Add {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// The product's id.
         id: ProductId,
         /// Its display name.
@@ -179,36 +170,27 @@ pub(crate) enum Product {
         #[arg(long, value_parser = ["client", "server"])]
         kind: String,
         #[command(flatten)]
-        policy: PolicyFields,
+        policy: Box<PolicyFields>,
     },
     /// List products.
-    List {
-        #[command(flatten)]
-        at: AuthorityDir,
-    },
+    List,
     /// Show one product and its policy.
     Show {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// The product.
         id: ProductId,
     },
     /// Change a product's policy; its version grows by one.
     Set {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// The product.
         id: ProductId,
         /// A new display name.
         #[arg(long)]
         name: Option<String>,
         #[command(flatten)]
-        policy: PolicyFields,
+        policy: Box<PolicyFields>,
     },
     /// Write the signed policy bundle that the product ships with.
     Policy {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// The product.
         id: ProductId,
         /// Where to write it [default: PRODUCT.policy].
@@ -284,8 +266,6 @@ pub(crate) struct PolicyFields {
 pub(crate) enum Key {
     /// Issue product keys; they are shown once, here.
     Issue {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// The product.
         #[arg(long)]
         product: ProductId,
@@ -310,16 +290,12 @@ pub(crate) enum Key {
     },
     /// List keys by their last five symbols.
     List {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// Only this product's.
         #[arg(long)]
         product: Option<ProductId>,
     },
     /// Show one key's limits and use.
     Show {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// The last five symbols, or the serial number.
         key: Option<String>,
         /// Show the whole key of this serial number.
@@ -328,8 +304,6 @@ pub(crate) enum Key {
     },
     /// Revoke a key: nothing more is granted under it.
     Revoke {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// The last five symbols, or the serial number.
         key: String,
         /// Revoke the hosts that were activated under it too.
@@ -342,14 +316,9 @@ pub(crate) enum Key {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Host {
     /// List certified hosts.
-    List {
-        #[command(flatten)]
-        at: AuthorityDir,
-    },
+    List,
     /// Revoke a host and free its place.
     Revoke {
-        #[command(flatten)]
-        at: AuthorityDir,
         /// The host's id, as `host list` shows it.
         host: String,
     },

@@ -27,13 +27,20 @@ pub(crate) struct ClientDir {
     pub(crate) dns_server: Option<String>,
 }
 
+/// A client: its directory and a verb.
+#[derive(Debug, Args)]
+pub(crate) struct ClientArgs {
+    #[command(flatten)]
+    pub(crate) at: ClientDir,
+    #[command(subcommand)]
+    pub(crate) verb: Client,
+}
+
 /// Verbs of `muster client`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Client {
     /// Install a product key with its product's policy.
     InstallKey {
-        #[command(flatten)]
-        at: ClientDir,
         /// The product key; - reads standard input, @FILE a file.
         key: String,
         /// The product's policy bundle.
@@ -45,16 +52,12 @@ pub(crate) enum Client {
     },
     /// Activate now. Exit code 0: licensed, 1: not, with the reason.
     Activate {
-        #[command(flatten)]
-        at: ClientDir,
         /// Only this product.
         #[arg(long)]
         product: Option<ProductId>,
     },
     /// Show state, method, until when, why, and what happens next and when.
     Status {
-        #[command(flatten)]
-        at: ClientDir,
         /// Only this product.
         #[arg(long)]
         product: Option<ProductId>,
@@ -67,8 +70,6 @@ pub(crate) enum Client {
     },
     /// Always ask this KMS host.
     SetHost {
-        #[command(flatten)]
-        at: ClientDir,
         /// HOST or HOST:PORT; the port is 1688 by default.
         host: String,
         /// Only for this product.
@@ -77,59 +78,42 @@ pub(crate) enum Client {
     },
     /// Find hosts by DNS again.
     ClearHost {
-        #[command(flatten)]
-        at: ClientDir,
         /// Only for this product.
         #[arg(long)]
         product: Option<ProductId>,
     },
     /// Look for KMS hosts in this DNS domain first.
     SetDomain {
-        #[command(flatten)]
-        at: ClientDir,
         /// The domain; `-` clears it.
         domain: String,
     },
     /// Accept KMS hosts of this site only.
     SetSite {
-        #[command(flatten)]
-        at: ClientDir,
         /// The site; `-` accepts all.
         site: String,
     },
     /// Allow asks to carry this machine's name, or not: hosts then list it.
     SetName {
-        #[command(flatten)]
-        at: ClientDir,
         /// yes or no.
         #[arg(value_parser = ["yes", "no"])]
         tell: String,
     },
     /// Ask a host for the time and tell how this machine's clock stands to it.
-    SetTime {
-        #[command(flatten)]
-        at: ClientDir,
-    },
+    SetTime,
     /// Allow one method of activation alone.
     SetMethod {
-        #[command(flatten)]
-        at: ClientDir,
         /// all, directory, kms or vm.
         #[arg(value_parser = ["all", "directory", "kms", "vm"])]
         method: String,
     },
     /// Write the leases and what they stand on, for an independent verifier.
     Export {
-        #[command(flatten)]
-        at: ClientDir,
         /// A directory to write into; it is made where it is missing.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
     /// Replace the installed key of a product.
     ChangeKey {
-        #[command(flatten)]
-        at: ClientDir,
         /// The new product key; - reads standard input, @FILE a file.
         key: String,
         /// The product's policy bundle, where it changes too.
@@ -138,27 +122,17 @@ pub(crate) enum Client {
     },
     /// Remove a product's key and leases.
     RemoveKey {
-        #[command(flatten)]
-        at: ClientDir,
         /// The product.
         product: ProductId,
     },
     /// Start the grace that the policy allows for images once more.
     Rearm {
-        #[command(flatten)]
-        at: ClientDir,
         /// Only this product.
         #[arg(long)]
         product: Option<ProductId>,
     },
     /// Forget keys, tickets and leases: for an image before it is copied.
-    ResetIdentity {
-        #[command(flatten)]
-        at: ClientDir,
-    },
+    ResetIdentity,
     /// Renew everything on this machine in the background.
-    Serve {
-        #[command(flatten)]
-        at: ClientDir,
-    },
+    Serve,
 }

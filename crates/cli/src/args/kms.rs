@@ -35,13 +35,20 @@ pub(crate) struct AuthorityAccess {
     pub(crate) insecure_http: bool,
 }
 
+/// A KMS host: its directory and a verb.
+#[derive(Debug, Args)]
+pub(crate) struct KmsArgs {
+    #[command(flatten)]
+    pub(crate) at: KmsDir,
+    #[command(subcommand)]
+    pub(crate) verb: Kms,
+}
+
 /// Verbs of `muster kms`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Kms {
     /// Install a host product key and have this host certified.
     InstallKey {
-        #[command(flatten)]
-        at: KmsDir,
         /// The host product key; - reads standard input, @FILE a file.
         key: String,
         #[command(flatten)]
@@ -58,15 +65,11 @@ pub(crate) enum Kms {
     },
     /// Take the authority's answer file in.
     Apply {
-        #[command(flatten)]
-        at: KmsDir,
         /// The answer.
         file: PathBuf,
     },
     /// Renew the host's certificates from half of their life.
     Renew {
-        #[command(flatten)]
-        at: KmsDir,
         #[command(flatten)]
         access: AuthorityAccess,
         /// Write request files for an offline authority instead.
@@ -75,22 +78,15 @@ pub(crate) enum Kms {
     },
     /// Remove a host product key.
     RemoveKey {
-        #[command(flatten)]
-        at: KmsDir,
         /// Its last five symbols.
         last5: String,
     },
     /// Serve machines.
     Serve(ServeArgs),
     /// Show counts, keys, certificates and DNS.
-    Status {
-        #[command(flatten)]
-        at: KmsDir,
-    },
+    Status,
     /// List client computers.
     Clients {
-        #[command(flatten)]
-        at: KmsDir,
         /// Only clients counted for this product.
         #[arg(long)]
         product: Option<ProductId>,
@@ -103,8 +99,6 @@ pub(crate) enum Kms {
     },
     /// Change settings; they take effect without a restart.
     Set {
-        #[command(flatten)]
-        at: KmsDir,
         /// When licensed machines renew, within the policy; `policy` returns to it.
         #[arg(long, value_name = "SPAN")]
         renewal: Option<String>,
@@ -118,34 +112,23 @@ pub(crate) enum Kms {
     /// Withdraw this host's own records from DNS.
     Retire {
         #[command(flatten)]
-        at: KmsDir,
-        #[command(flatten)]
         dns: DnsArgs,
     },
     /// Print the DNS records for a zone that is kept by hand.
     DnsRecords {
         #[command(flatten)]
-        at: KmsDir,
-        #[command(flatten)]
         dns: DnsArgs,
     },
     /// Confirm the clock after it jumped by more than a day.
-    ConfirmClock {
-        #[command(flatten)]
-        at: KmsDir,
-    },
+    ConfirmClock,
     /// Write a backup of the host's store.
     Backup {
-        #[command(flatten)]
-        at: KmsDir,
         /// Where to write it.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
     /// Restore the store from a backup; the present one is kept aside.
     Restore {
-        #[command(flatten)]
-        at: KmsDir,
         /// The backup.
         file: PathBuf,
     },
@@ -174,8 +157,6 @@ pub(crate) struct DnsArgs {
 /// Arguments of `muster kms serve`.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    #[command(flatten)]
-    pub(crate) at: KmsDir,
     /// An address to listen on; can be given more than once [default: [::]:1688].
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<SocketAddr>,

@@ -39,14 +39,11 @@ pub(crate) enum Noun {
     /// Run a whole estate in one process: authority, KMS host, DNS, machines.
     Lab(lab::LabArgs),
     /// The publisher's side: root, products, keys, certificates.
-    #[command(subcommand)]
-    Authority(authority::Authority),
+    Authority(authority::AuthorityArgs),
     /// A KMS host: it counts and licenses the machines of a network.
-    #[command(subcommand)]
-    Kms(kms::Kms),
+    Kms(kms::KmsArgs),
     /// This machine: install keys, activate, see what is licensed and why.
-    #[command(subcommand)]
-    Client(client::Client),
+    Client(client::ClientArgs),
     /// Show any statement or file, and say what is wrong with a bad one.
     Inspect(InspectArgs),
     /// Explain a reason code.

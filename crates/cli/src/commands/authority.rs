@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::service;
 use super::{authority_keys, authority_products};
-use crate::args::authority::{Authority as Verb, AuthorityDir, Root as RootVerb};
+use crate::args::authority::{Authority as Verb, AuthorityArgs, AuthorityDir, Root as RootVerb};
 use crate::config::{self, AuthorityConfig};
 use crate::report::Report;
 use crate::times::{local, rfc3339};
@@ -27,39 +27,36 @@ use crate::{dirs, files};
 const LISTEN: &str = "127.0.0.1:8443";
 
 /// Runs a verb of `muster authority`.
-pub(super) async fn run(verb: Verb) -> Result<Report, Refusal> {
-    match verb {
-        Verb::Root(verb) => root(verb).await,
+pub(super) async fn run(args: AuthorityArgs) -> Result<Report, Refusal> {
+    let place = Place::of(&args.at)?;
+    match args.verb {
+        Verb::Root(verb) => root(&place, verb).await,
         Verb::Init {
-            at,
             publisher,
             url,
             root,
             offline,
             out,
         } => {
-            let ceremony = Init { root, offline, out };
-            ceremony
-                .run(&Place::of(&at)?, &publisher, url.as_deref())
+            Init { root, offline, out }
+                .run(&place, &publisher, url.as_deref())
                 .await
         }
-        Verb::Apply { at, file } => {
+        Verb::Apply { file } => {
             let answer = files::read(&file, ISSUING_ANSWER_BYTES_MAX)?;
-            let authority = Place::of(&at)?.open().await?;
+            let authority = place.open().await?;
             Ok(issuing_report(
                 &authority,
                 &authority.apply(&answer, clock::now()).await?,
             ))
         }
-        Verb::Rotate { at, out } => rotate(&Place::of(&at)?.open().await?, out.as_deref()).await,
+        Verb::Rotate { out } => rotate(&place.open().await?, out.as_deref()).await,
         Verb::Serve {
-            at,
             listen,
             tls_cert,
             tls_key,
             insecure_http,
         } => {
-            let place = Place::of(&at)?;
             let config = &place.config;
             let pem = |flag: Option<PathBuf>, set: &Option<PathBuf>| flag.or_else(|| set.clone());
             let cert = pem(tls_cert, &config.tls_cert);
@@ -70,26 +67,17 @@ pub(super) async fn run(verb: Verb) -> Result<Report, Refusal> {
             };
             run_service(place, &options).await
         }
-        Verb::Product(verb) => authority_products::run(verb).await,
-        Verb::Key(verb) => authority_keys::run(verb).await,
-        Verb::Host(verb) => authority_keys::hosts(verb).await,
-        Verb::Certify { at, file, out } => {
-            let request = files::read(&file, REQUEST_BYTES_MAX)?;
-            let authority = Place::of(&at)?.open().await?;
-            let activation = authority.certify(&request, None, clock::now()).await?;
-            files::write(&out, &activation.encode())?;
-            let text = format!("Answer written to {}.", out.display());
-            let report = Report::new(json!({ "answer": out }), text);
-            Ok(report.say("next, on the host: muster kms apply FILE"))
-        }
-        Verb::Backup { at, out } => {
-            Place::of(&at)?.open().await?.backup(&out).await?;
+        Verb::Product(verb) => authority_products::run(&place, *verb).await,
+        Verb::Key(verb) => authority_keys::run(&place, verb).await,
+        Verb::Host(verb) => authority_keys::hosts(&place, verb).await,
+        Verb::Certify { file, out } => certify(&place, &file, &out).await,
+        Verb::Backup { out } => {
+            place.open().await?.backup(&out).await?;
             let text = format!("Backup of the store written to {}.", out.display());
             let report = Report::new(json!({ "backup": out }), text);
             Ok(report.say("note: the secret keys beside the store are not in it; copy them apart"))
         }
-        Verb::Restore { at, file } => {
-            let place = Place::of(&at)?;
+        Verb::Restore { file } => {
             Authority::restore(&file, &place.dir)?;
             let text = format!("Restored {} into {}.", file.display(), place.dir.display());
             Ok(Report::new(
@@ -100,6 +88,16 @@ pub(super) async fn run(verb: Verb) -> Result<Report, Refusal> {
     }
 }
 
+async fn certify(place: &Place, file: &Path, out: &Path) -> Result<Report, Refusal> {
+    let request = files::read(file, REQUEST_BYTES_MAX)?;
+    let authority = place.open().await?;
+    let activation = authority.certify(&request, None, clock::now()).await?;
+    files::write(out, &activation.encode())?;
+    let text = format!("Answer written to {}.", out.display());
+    let report = Report::new(json!({ "answer": out }), text);
+    Ok(report.say("next, on the host: muster kms apply FILE"))
+}
+
 /// An authority's directory with its configuration.
 pub(super) struct Place {
     pub(super) dir: PathBuf,
@@ -107,7 +105,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn of(at: &AuthorityDir) -> Result<Self, Refusal> {
+    fn of(at: &AuthorityDir) -> Result<Self, Refusal> {
         let config: AuthorityConfig = config::load(at.config.as_deref(), "authority")?;
         let dir = dirs::role_dir(at.dir.as_deref(), config.dir.as_deref(), "authority");
         Ok(Self { dir, config })
@@ -145,7 +143,7 @@ async fn run_service(place: Place, options: &ServeOptions) -> Result<Report, Ref
     Ok(Report::new(json!({ "stopped": true }), ""))
 }
 
-async fn root(verb: RootVerb) -> Result<Report, Refusal> {
+async fn root(place: &Place, verb: RootVerb) -> Result<Report, Refusal> {
     match verb {
         RootVerb::Init {
             publisher,
@@ -174,10 +172,10 @@ async fn root(verb: RootVerb) -> Result<Report, Refusal> {
             );
             Ok(Report::new(json, text).say("next, at the authority: muster authority apply FILE"))
         }
-        RootVerb::Export { at, key, out } => {
+        RootVerb::Export { key, out } => {
             let root = match &key {
                 Some(key) => RootKeys::read(key)?.public().clone(),
-                None => Place::of(&at)?.open().await?.root().clone(),
+                None => place.open().await?.root().clone(),
             };
             let written = out.as_deref().map(|out| files::write(out, &root.encode()));
             written.transpose()?;

@@ -1,9 +1,10 @@
 //! `muster authority key` and `muster authority host`: what was sold, and who was certified.
 
-use muster_authority::{HostReport, IssuedKey, KeyOrder, KeyReport};
+use muster_authority::{Authority, HostReport, IssuedKey, KeyOrder, KeyReport};
 use muster_machine::clock;
 use muster_proto::Refusal;
 use muster_proto::authority::HostNumber;
+use muster_proto::ids::ProductId;
 use muster_proto::limits::LIST_ROWS_MAX;
 use muster_proto::reason::config as reasons;
 use serde_json::{Value, json};
@@ -15,11 +16,10 @@ use crate::report::{Report, table};
 use crate::times::{local, rfc3339};
 
 /// Runs a verb of `muster authority key`.
-pub(super) async fn run(verb: Key) -> Result<Report, Refusal> {
+pub(super) async fn run(place: &Place, verb: Key) -> Result<Report, Refusal> {
     let now = clock::now();
     match verb {
         Key::Issue {
-            at,
             product,
             channel,
             count,
@@ -36,62 +36,55 @@ pub(super) async fn run(verb: Key) -> Result<Report, Refusal> {
                 client_budget,
                 ..KeyOrder::new(product, channel)
             };
-            Ok(issued(
-                &Place::of(&at)?
-                    .open()
-                    .await?
-                    .issue_keys(&order, now)
-                    .await?,
-            ))
+            Ok(issued(&place.open().await?.issue_keys(&order, now).await?))
         }
-        Key::List { at, product } => {
-            let authority = Place::of(&at)?.open().await?;
-            let mut keys: Vec<KeyReport> = Vec::new();
-            loop {
-                let after = keys.last().map(|key| key.row.id);
-                let page = authority
-                    .keys(product.as_ref(), after, LIST_ROWS_MAX)
-                    .await?;
-                let is_last = page.len() < LIST_ROWS_MAX;
-                keys.extend(page);
-                if is_last {
-                    return Ok(list(&keys));
-                }
-            }
+        Key::List { product } => list_all(&place.open().await?, product.as_ref()).await,
+        Key::Show { key, reveal } => {
+            show(&place.open().await?, key.as_deref(), reveal.as_deref()).await
         }
-        Key::Show { at, key, reveal } => {
-            let authority = Place::of(&at)?.open().await?;
-            let selector = reveal.as_ref().or(key.as_ref()).ok_or_else(|| {
-                Refusal::new(
-                    reasons::MISUSED,
-                    "name a key by its last five symbols or its serial",
-                )
-            })?;
-            let report = authority.key(selector).await?;
-            let revealed = match reveal {
-                Some(_) => Some(authority.reveal_key(report.row.id).await?),
-                None => None,
-            };
-            let mut json = key_json(&report);
-            let mut text = list_text(std::slice::from_ref(&report));
-            if let Some(key) = revealed {
-                let whole = key.reveal();
-                json["key"] = json!(whole.as_str());
-                text.push_str(&format!("\n{}\n", whole.as_str()));
-            }
-            Ok(Report::new(json, text))
-        }
-        Key::Revoke {
-            at,
-            key,
-            with_hosts,
-        } => {
-            let authority = Place::of(&at)?.open().await?;
+        Key::Revoke { key, with_hosts } => {
+            let authority = place.open().await?;
             let report = authority.revoke_key(&key, with_hosts, now).await?;
             let text = format!("Revoked {} (…{}).", report.row.id, report.row.last5);
             Ok(Report::new(key_json(&report), text))
         }
     }
+}
+
+async fn list_all(authority: &Authority, product: Option<&ProductId>) -> Result<Report, Refusal> {
+    let mut keys: Vec<KeyReport> = Vec::new();
+    loop {
+        let after = keys.last().map(|key| key.row.id);
+        let page = authority.keys(product, after, LIST_ROWS_MAX).await?;
+        let is_last = page.len() < LIST_ROWS_MAX;
+        keys.extend(page);
+        if is_last {
+            return Ok(list(&keys));
+        }
+    }
+}
+
+async fn show(
+    authority: &Authority,
+    key: Option<&str>,
+    reveal: Option<&str>,
+) -> Result<Report, Refusal> {
+    let selector = reveal.or(key).ok_or_else(|| {
+        Refusal::new(
+            reasons::MISUSED,
+            "name a key by its last five symbols or its serial",
+        )
+    })?;
+    let report = authority.key(selector).await?;
+    let mut json = key_json(&report);
+    let mut text = list_text(std::slice::from_ref(&report));
+    if reveal.is_some() {
+        let key = authority.reveal_key(report.row.id).await?;
+        let whole = key.reveal();
+        json["key"] = json!(whole.as_str());
+        text.push_str(&format!("\n{}\n", whole.as_str()));
+    }
+    Ok(Report::new(json, text))
 }
 
 fn issued(keys: &[IssuedKey]) -> Report {
@@ -163,10 +156,10 @@ fn list_text(keys: &[KeyReport]) -> String {
 }
 
 /// Runs a verb of `muster authority host`.
-pub(super) async fn hosts(verb: Host) -> Result<Report, Refusal> {
+pub(super) async fn hosts(place: &Place, verb: Host) -> Result<Report, Refusal> {
     match verb {
-        Host::List { at } => {
-            let authority = Place::of(&at)?.open().await?;
+        Host::List => {
+            let authority = place.open().await?;
             let mut hosts: Vec<HostReport> = Vec::new();
             loop {
                 let after = hosts.last().map_or(HostNumber(0), |host| host.number);
@@ -180,14 +173,14 @@ pub(super) async fn hosts(verb: Host) -> Result<Report, Refusal> {
             let json: Vec<Value> = hosts.iter().map(host_json).collect();
             Ok(Report::new(json!({ "hosts": json }), hosts_text(&hosts)))
         }
-        Host::Revoke { at, host } => {
+        Host::Revoke { host } => {
             let number = host.parse().map(HostNumber).map_err(|_| {
                 Refusal::new(
                     reasons::MISUSED,
                     format!("{host:?} is no host number of host list"),
                 )
             })?;
-            let authority = Place::of(&at)?.open().await?;
+            let authority = place.open().await?;
             let report = authority.revoke_host(number, clock::now()).await?;
             let text = format!(
                 "Revoked host {} ({}); its place is free.",

@@ -17,11 +17,10 @@ use crate::report::{Report, table};
 use crate::times::rfc3339;
 
 /// Runs a verb of `muster authority product`.
-pub(super) async fn run(verb: Product) -> Result<Report, Refusal> {
+pub(super) async fn run(place: &Place, verb: Product) -> Result<Report, Refusal> {
     let now = clock::now();
     match verb {
         Product::Add {
-            at,
             id,
             name,
             kind,
@@ -32,22 +31,17 @@ pub(super) async fn run(verb: Product) -> Result<Report, Refusal> {
             let methods = methods(&fields)?;
             let mut policy = Policy::new(id, &name, kind, now);
             apply(&fields, methods, &mut policy);
-            let report = Place::of(&at)?
-                .open()
-                .await?
-                .add_product(policy, now)
-                .await?;
+            let report = place.open().await?.add_product(policy, now).await?;
             Ok(changed("Added", &report))
         }
-        Product::List { at } => Ok(list(&Place::of(&at)?.open().await?.products().await?)),
-        Product::Show { at, id } => {
-            let product = Place::of(&at)?.open().await?.product(&id).await?;
+        Product::List => Ok(list(&place.open().await?.products().await?)),
+        Product::Show { id } => {
+            let product = place.open().await?.product(&id).await?;
             let json = product_json(&product);
             let text = readable(&json, 0);
             Ok(Report::new(json, text))
         }
         Product::Set {
-            at,
             id,
             name,
             policy: fields,
@@ -59,15 +53,11 @@ pub(super) async fn run(verb: Product) -> Result<Report, Refusal> {
                 }
                 apply(&fields, methods, policy);
             };
-            let report = Place::of(&at)?
-                .open()
-                .await?
-                .set_product(&id, change, now)
-                .await?;
+            let report = place.open().await?.set_product(&id, change, now).await?;
             Ok(changed("Set", &report))
         }
-        Product::Policy { at, id, out } => {
-            let bundle = Place::of(&at)?.open().await?.bundle(&id, now).await?;
+        Product::Policy { id, out } => {
+            let bundle = place.open().await?.bundle(&id, now).await?;
             let out = out.unwrap_or_else(|| PathBuf::from(format!("{id}.policy")));
             files::write(&out, &bundle.encode())?;
             let version = bundle.verify()?.policy.claims.version;

@@ -10,119 +10,116 @@ use muster_proto::client::discover::HostAddr;
 use muster_proto::ids::{ProductId, SiteId};
 use muster_proto::key::ProductKey;
 use muster_proto::limits::BUNDLE_BYTES_MAX;
+use muster_proto::reason::config as reasons;
 use muster_proto::statement::policy::Method;
 use serde_json::json;
 
 use super::client_show;
 use super::service;
-use crate::args::client::{Client as Verb, ClientDir};
+use crate::args::client::{Client as Verb, ClientArgs, ClientDir};
 use crate::config::{self, ClientConfig};
 use crate::report::Report;
 use crate::{dirs, files};
 
 /// Runs a verb of `muster client`.
-pub(super) async fn run(verb: Verb) -> Result<Report, Refusal> {
-    match verb {
-        Verb::InstallKey {
-            at,
+pub(super) async fn run(args: ClientArgs) -> Result<Report, Refusal> {
+    if let Verb::Status {
+        product,
+        long,
+        check,
+    } = args.verb
+    {
+        let status = readable(&args.at)?.status(&which(product))?;
+        let report = client_show::status(&status, long);
+        let all = !status.products.is_empty() && status.products.iter().all(|p| p.licensed);
+        return Ok(if check && !all {
+            report.refused()
+        } else {
+            report
+        });
+    }
+    let client = open(&args.at)?;
+    match args.verb {
+        Verb::InstallKey { key, policy, root } => install(&client, &key, &policy, root.as_deref()),
+        Verb::ChangeKey {
             key,
-            policy,
-            root,
-        } => install(&open(&at)?, &key, &policy, root.as_deref()),
-        Verb::ChangeKey { at, key, policy } => {
-            let client = open(&at)?;
-            match policy {
-                Some(policy) => install(&client, &key, &policy, None),
-                None => change(&client, &key),
-            }
-        }
-        Verb::Activate { at, product } => {
-            let activation = open(&at)?.activate(&which(product)).await?;
-            Ok(activated(&activation))
-        }
-        Verb::Status {
-            at,
-            product,
-            long,
-            check,
-        } => {
-            let status = readable(&at)?.status(&which(product))?;
-            let report = client_show::status(&status, long);
-            let all = !status.products.is_empty() && status.products.iter().all(|p| p.licensed);
-            Ok(if check && !all {
-                report.refused()
-            } else {
-                report
-            })
-        }
-        Verb::SetHost { at, host, product } => {
-            let host: HostAddr = host.parse()?;
-            open(&at)?.set_host(std::slice::from_ref(&host), &which(product))?;
-            Ok(Report::new(
-                json!({ "host": host.to_string() }),
-                format!("Host: {host}."),
-            ))
-        }
-        Verb::ClearHost { at, product } => {
-            open(&at)?.clear_host(&which(product))?;
-            Ok(Report::new(
-                json!({ "host": null }),
-                "Hosts are found by DNS.",
-            ))
-        }
-        Verb::SetDomain { at, domain } => {
-            let domain = Some(domain.as_str()).filter(|domain| *domain != "-");
-            open(&at)?.set_domain(domain)?;
-            let text = match domain {
-                Some(domain) => format!("Domain: {domain}."),
-                None => "The machine's own domain is searched.".into(),
-            };
-            Ok(Report::new(json!({ "domain": domain }), text))
-        }
-        Verb::SetSite { at, site } => {
-            let wanted = Some(site.as_str()).filter(|site| *site != "-");
-            let wanted = wanted.map(str::parse::<SiteId>).transpose()?;
-            open(&at)?.set_site(wanted)?;
-            Ok(Report::new(
-                json!({ "site": site }),
-                format!("Site: {site}."),
-            ))
-        }
-        Verb::SetName { at, tell } => {
-            open(&at)?.set_tell_name(tell == "yes")?;
-            let text = format!("Asks carry this machine's name: {tell}.");
-            Ok(Report::new(json!({ "tell_name": tell == "yes" }), text))
-        }
-        Verb::SetTime { at } => Ok(client_show::time(&open(&at)?.set_time().await?)),
-        Verb::SetMethod { at, method } => {
-            open(&at)?.set_method(Method::parse(&method))?;
-            Ok(Report::new(
-                json!({ "method": method }),
-                format!("Method: {method}."),
-            ))
-        }
-        Verb::Export { at, out } => {
-            client_show::exported(&open(&at)?.export(&Which::default())?, &out)
-        }
-        Verb::RemoveKey { at, product } => {
-            let removed = open(&at)?.remove_key(&which(Some(product)))?;
+            policy: Some(policy),
+        } => install(&client, &key, &policy, None),
+        Verb::ChangeKey { key, policy: None } => change(&client, &key),
+        Verb::Activate { product } => Ok(activated(&client.activate(&which(product)).await?)),
+        Verb::Export { out } => client_show::exported(&client.export(&Which::default())?, &out),
+        Verb::RemoveKey { product } => {
+            let removed = client.remove_key(&which(Some(product)))?;
             Ok(client_show::names("removed", "Removed", &removed))
         }
-        Verb::Rearm { at, product } => {
-            let rearmed = open(&at)?.rearm(&which(product))?;
+        Verb::Rearm { product } => {
+            let rearmed = client.rearm(&which(product))?;
             Ok(client_show::names(
                 "rearmed",
                 "Extended grace begun for",
                 &rearmed,
             ))
         }
-        Verb::ResetIdentity { at } => {
-            open(&at)?.reset_identity()?;
+        Verb::ResetIdentity => {
+            client.reset_identity()?;
             let text = "Keys, tickets and leases are forgotten; product keys stay.";
             Ok(Report::new(json!({ "reset": true }), text))
         }
-        Verb::Serve { at } => serve(&open(&at)?).await,
+        Verb::SetTime => Ok(client_show::time(&client.set_time().await?)),
+        Verb::Serve => serve(&client).await,
+        setting => set(&client, setting),
     }
+}
+
+/// The verbs that change one setting.
+fn set(client: &Client, verb: Verb) -> Result<Report, Refusal> {
+    let (json, text) = match verb {
+        Verb::SetHost { host, product } => {
+            let host: HostAddr = host.parse()?;
+            client.set_host(std::slice::from_ref(&host), &which(product))?;
+            (
+                json!({ "host": host.to_string() }),
+                format!("Host: {host}."),
+            )
+        }
+        Verb::ClearHost { product } => {
+            client.clear_host(&which(product))?;
+            (
+                json!({ "host": null }),
+                "Hosts are found by DNS.".to_owned(),
+            )
+        }
+        Verb::SetDomain { domain } => {
+            let domain = Some(domain.as_str()).filter(|domain| *domain != "-");
+            client.set_domain(domain)?;
+            let found = domain.unwrap_or("the machine's own");
+            (json!({ "domain": domain }), format!("Domain: {found}."))
+        }
+        Verb::SetSite { site } => {
+            let wanted = Some(site.as_str()).filter(|site| *site != "-");
+            client.set_site(wanted.map(str::parse::<SiteId>).transpose()?)?;
+            (
+                json!({ "site": wanted }),
+                format!("Site: {}.", wanted.unwrap_or("any")),
+            )
+        }
+        Verb::SetName { tell } => {
+            client.set_tell_name(tell == "yes")?;
+            let text = format!("Asks carry this machine's name: {tell}.");
+            (json!({ "tell_name": tell == "yes" }), text)
+        }
+        Verb::SetMethod { method } => {
+            client.set_method(Method::parse(&method))?;
+            (json!({ "method": method }), format!("Method: {method}."))
+        }
+        other => {
+            return Err(Refusal::new(
+                reasons::MISUSED,
+                format!("{other:?} sets nothing"),
+            ));
+        }
+    };
+    Ok(Report::new(json, text))
 }
 
 /// The client of a directory.

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::kms_show;
 use super::service;
-use crate::args::kms::{AuthorityAccess as AccessArgs, DnsArgs, Kms, KmsDir, ServeArgs};
+use crate::args::kms::{AuthorityAccess as AccessArgs, DnsArgs, Kms, KmsArgs, KmsDir, ServeArgs};
 use crate::config::{self, KmsConfig};
 use crate::report::{Report, say};
 use crate::times;
@@ -30,10 +30,10 @@ use crate::{dirs, files};
 const PORT: u16 = 1688;
 
 /// Runs a verb of `muster kms`.
-pub(super) async fn run(verb: Kms) -> Result<Report, Refusal> {
-    match verb {
+pub(super) async fn run(args: KmsArgs) -> Result<Report, Refusal> {
+    let host = Host::open(&args.at)?;
+    match args.verb {
         Kms::InstallKey {
-            at,
             key,
             access,
             root,
@@ -41,30 +41,25 @@ pub(super) async fn run(verb: Kms) -> Result<Report, Refusal> {
             out,
         } => {
             let key = ProductKey::parse(&files::key_argument(&key)?)?;
-            let host = Host::open(&at)?;
             if offline {
                 host.request(&key, root.as_deref(), out.as_deref()).await
             } else {
                 host.install(&key, root.as_deref(), &access).await
             }
         }
-        Kms::Apply { at, file } => {
+        Kms::Apply { file } => {
             let answer = files::read(&file, ACTIVATION_BYTES_MAX)?;
-            let enrolled = Host::open(&at)?.admin()?.apply(&answer).await?;
-            Ok(enrolled_report(&enrolled))
+            Ok(enrolled_report(&host.admin()?.apply(&answer).await?))
         }
-        Kms::Renew { at, access, out } => Host::open(&at)?.renew(&access, out.as_deref()).await,
-        Kms::RemoveKey { at, last5 } => {
-            Host::open(&at)?.admin()?.remove_key(&last5).await?;
-            Ok(Report::new(
-                json!({ "removed": last5 }),
-                format!("Removed the key …{last5}."),
-            ))
+        Kms::Renew { access, out } => host.renew(&access, out.as_deref()).await,
+        Kms::RemoveKey { last5 } => {
+            host.admin()?.remove_key(&last5).await?;
+            let text = format!("Removed the key …{last5}.");
+            Ok(Report::new(json!({ "removed": last5 }), text))
         }
-        Kms::Serve(args) => serve(args).await,
-        Kms::Status { at } => Ok(kms_show::status(&Host::open(&at)?.admin()?.status().await?)),
+        Kms::Serve(args) => serve(host, args).await,
+        Kms::Status => Ok(kms_show::status(&host.admin()?.status().await?)),
         Kms::Clients {
-            at,
             product,
             limit,
             after,
@@ -75,64 +70,22 @@ pub(super) async fn run(verb: Kms) -> Result<Report, Refusal> {
                 after,
                 limit: limit as usize,
             };
-            Ok(kms_show::clients(
-                &Host::open(&at)?.admin()?.clients(&page).await?,
-            ))
+            Ok(kms_show::clients(&host.admin()?.clients(&page).await?))
         }
         Kms::Set {
-            at,
             renewal,
             retry,
             new_identities,
         } => {
             let (renewal, retry) = (interval(renewal)?, interval(retry)?);
-            let settings = Host::open(&at)?
-                .admin()?
-                .set(renewal, retry, new_identities)
-                .await?;
+            let settings = host.admin()?.set(renewal, retry, new_identities).await?;
             Ok(kms_show::settings(&settings))
         }
-        Kms::Retire { at, dns } => {
-            let host = Host::open(&at)?;
-            let admin = host.admin()?;
-            let port = admin.port().await?.unwrap_or(PORT);
-            let zones = admin
-                .retire(&dns_options(&dns, &host.config, &host.machine)?, port)
-                .await?;
-            Ok(kms_show::zones(&zones))
-        }
-        Kms::DnsRecords { at, dns } => {
-            let host = Host::open(&at)?;
-            let port = host.admin()?.port().await?.unwrap_or(PORT);
-            let dns = dns_options(&dns, &host.config, &host.machine)?;
-            Ok(kms_show::records(&dns.lines(port)?))
-        }
-        Kms::ConfirmClock { at } => {
-            Host::open(&at)?.admin()?.confirm_clock().await?;
-            let now = times::now();
-            let text = format!("The clock is taken to be right: {}.", times::local(now));
-            Ok(Report::new(
-                json!({ "confirmed_at": times::rfc3339(now) }),
-                text,
-            ))
-        }
-        Kms::Backup { at, out } => {
-            Host::open(&at)?.admin()?.backup(&out).await?;
-            let text = format!(
-                "Backup written to {}. It holds this host's keys.",
-                out.display()
-            );
-            Ok(Report::new(json!({ "backup": out }), text))
-        }
-        Kms::Restore { at, file } => {
-            let host = Host::open(&at)?;
-            Admin::restore(&file, &host.dir)?;
-            let text = format!("Restored {} into {}.", file.display(), host.dir.display());
-            Ok(Report::new(
-                json!({ "restored": file, "dir": host.dir }),
-                text,
-            ))
-        }
+        Kms::Retire { dns } => host.retire(&dns).await,
+        Kms::DnsRecords { dns } => host.dns_records(&dns).await,
+        Kms::ConfirmClock => host.confirm_clock().await,
+        Kms::Backup { out } => host.backup(&out).await,
+        Kms::Restore { file } => host.restore(&file),
     }
 }
 
@@ -205,6 +158,47 @@ impl Host {
         Ok(request_report(&[out.to_path_buf()]))
     }
 
+    async fn retire(&self, dns: &DnsArgs) -> Result<Report, Refusal> {
+        let admin = self.admin()?;
+        let port = admin.port().await?.unwrap_or(PORT);
+        let dns = dns_options(dns, &self.config, &self.machine)?;
+        Ok(kms_show::zones(&admin.retire(&dns, port).await?))
+    }
+
+    async fn dns_records(&self, dns: &DnsArgs) -> Result<Report, Refusal> {
+        let port = self.admin()?.port().await?.unwrap_or(PORT);
+        let dns = dns_options(dns, &self.config, &self.machine)?;
+        Ok(kms_show::records(&dns.lines(port)?))
+    }
+
+    async fn backup(&self, out: &Path) -> Result<Report, Refusal> {
+        self.admin()?.backup(out).await?;
+        let text = format!(
+            "Backup written to {}. It holds this host's keys.",
+            out.display()
+        );
+        Ok(Report::new(json!({ "backup": out }), text))
+    }
+
+    fn restore(&self, file: &Path) -> Result<Report, Refusal> {
+        Admin::restore(file, &self.dir)?;
+        let text = format!("Restored {} into {}.", file.display(), self.dir.display());
+        Ok(Report::new(
+            json!({ "restored": file, "dir": self.dir }),
+            text,
+        ))
+    }
+
+    async fn confirm_clock(&self) -> Result<Report, Refusal> {
+        self.admin()?.confirm_clock().await?;
+        let now = times::now();
+        let text = format!("The clock is taken to be right: {}.", times::local(now));
+        Ok(Report::new(
+            json!({ "confirmed_at": times::rfc3339(now) }),
+            text,
+        ))
+    }
+
     async fn renew(&self, access: &AccessArgs, out: Option<&Path>) -> Result<Report, Refusal> {
         let outcomes = self
             .admin()?
@@ -244,8 +238,7 @@ impl Host {
     }
 }
 
-async fn serve(args: ServeArgs) -> Result<Report, Refusal> {
-    let host = Host::open(&args.at)?;
+async fn serve(host: Host, args: ServeArgs) -> Result<Report, Refusal> {
     let dns = dns_options(&args.dns, &host.config, &host.machine)?;
     let listen: Vec<SocketAddr> = match (args.listen.is_empty(), host.config.listen.is_empty()) {
         (false, _) => args.listen,

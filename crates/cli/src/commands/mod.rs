@@ -23,8 +23,8 @@ use crate::report::Report;
 pub(crate) async fn run(cli: Cli) -> Result<Report, Refusal> {
     service::log(cli.verbose, is_service(&cli.noun));
     match cli.noun {
-        Noun::Authority(verb) => authority::run(verb).await,
-        Noun::Kms(verb) => kms::run(verb).await,
+        Noun::Authority(args) => authority::run(args).await,
+        Noun::Kms(args) => kms::run(args).await,
         Noun::Inspect(args) => inspect::run(&args),
         Noun::Explain { code } => explain::run(code.as_deref()),
         Noun::Config(ConfigVerb::Check { file }) => {
@@ -37,16 +37,18 @@ pub(crate) async fn run(cli: Cli) -> Result<Report, Refusal> {
         }
         Noun::Completions { shell } => shell::completions(shell),
         Noun::Man { dir } => shell::man(&dir),
-        Noun::Client(verb) => client::run(verb).await,
+        Noun::Client(args) => client::run(args).await,
         Noun::Lab(args) => crate::lab::run(args, cli.json).await,
     }
 }
 
 fn is_service(noun: &Noun) -> bool {
-    matches!(
-        noun,
-        Noun::Authority(args::authority::Authority::Serve { .. })
-            | Noun::Kms(args::kms::Kms::Serve(_))
-            | Noun::Client(args::client::Client::Serve { .. })
-    )
+    match noun {
+        Noun::Authority(args) => {
+            matches!(args.verb, args::authority::Authority::Serve { .. })
+        }
+        Noun::Kms(args) => matches!(args.verb, args::kms::Kms::Serve(_)),
+        Noun::Client(args) => matches!(args.verb, args::client::Client::Serve),
+        _ => false,
+    }
 }

@@ -412,11 +412,13 @@ fn host_reason(own: Reason, code: &str) -> Refusal {
     Refusal::new(own, format!("{code} {text}").trim_end())
 }
 
-/// Ends the pending nonce and keeps the new ticket, both of the store that signed the answer. The
-/// greeting's store was a hint: where the answer names another, the ask's nonce is pending at none.
+/// Ends the pending nonce where the store that it was prepared for has answered, and keeps the new
+/// ticket of the store that signed the answer. The greeting's store was a hint: where the answer
+/// names another, the nonce stays pending, since the store it was meant for may have taken it in an
+/// ask whose answer was lost; a fresh one would look like a copy there.
 fn note_store(own: &mut Own, pending: &Pending, answer: &Answer) {
     for at in &mut own.stores {
-        if at.store == pending.store || at.store == answer.store {
+        if at.store == pending.store && answer.store == pending.store {
             at.pending = at.pending.filter(|nonce| *nonce != pending.nonce);
         }
     }

@@ -317,9 +317,7 @@ impl Permit {
         let detail = || {
             format!(
                 "issued {}, the certificate is valid {} to {}",
-                issued,
-                cert.not_before,
-                cert.not_after
+                issued, cert.not_before, cert.not_after
             )
         };
         if issued < cert.not_before {
