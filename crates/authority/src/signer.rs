@@ -80,6 +80,8 @@ impl IssuingKey {
     ) -> Result<Vec<u8>, Refusal> {
         let public = self.signer.public();
         let draft = Draft::new(claims, publisher, parent, &public);
+        // What no verifier would read is not signed.
+        draft.check_size(chain)?;
         let message = draft.to_be_signed();
         let signature = self.signer.sign(message.clone()).await?;
         public

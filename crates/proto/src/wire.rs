@@ -361,7 +361,12 @@ impl Bundle {
 
 /// A list that must be there, if only empty: a container is not signed, and a member that may be
 /// left out would be lost with one altered key.
-fn list(map: &mut MapReader, key: i64, field: &str, max: usize) -> Result<Vec<Value>, Refusal> {
+pub(crate) fn list(
+    map: &mut MapReader,
+    key: i64,
+    field: &str,
+    max: usize,
+) -> Result<Vec<Value>, Refusal> {
     let Value::Array(items) = map.need(key, field)? else {
         return Err(Refusal::new(
             reasons::FIELD_WRONG,
@@ -378,11 +383,11 @@ fn list(map: &mut MapReader, key: i64, field: &str, max: usize) -> Result<Vec<Va
     Ok(items)
 }
 
-fn each_within(items: Vec<Value>, max: usize) -> Result<Vec<Vec<u8>>, Refusal> {
+pub(crate) fn each_within(items: Vec<Value>, max: usize) -> Result<Vec<Vec<u8>>, Refusal> {
     items.into_iter().map(|item| bytes_of(item, max)).collect()
 }
 
-fn bytes_of(value: Value, max: usize) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn bytes_of(value: Value, max: usize) -> Result<Vec<u8>, Refusal> {
     match value {
         Value::Bytes(bytes) if bytes.len() <= max => Ok(bytes),
         Value::Bytes(bytes) => {

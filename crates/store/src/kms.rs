@@ -169,7 +169,8 @@ pub struct ValueChange {
     pub puts: Vec<(String, String, Zeroizing<Vec<u8>>)>,
     /// Values to delete: kind, name.
     pub deletes: Vec<(String, String)>,
-    /// What happened, for the audit log, at most `AUDIT_TEXT_BYTES_MAX`; never a secret.
+    /// What happened, for the audit log, at most `AUDIT_TEXT_BYTES_MAX`; never a secret. Empty for
+    /// the service's own notes, which nobody decided: its clock, its addresses, the state of DNS.
     pub said: String,
     /// The revision that the change was made from; another one refuses it.
     pub expected: Option<u64>,

@@ -157,7 +157,7 @@ pub(crate) struct DnsArgs {
 /// Arguments of `muster kms serve`.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// An address to listen on; can be given more than once [default: [::]:1688].
+    /// An address to listen on; can be given more than once [default: every address, port 1688].
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Vec<SocketAddr>,
     #[command(flatten)]

@@ -34,25 +34,10 @@ fn library() -> PathBuf {
         .expect("the package libfaketime is installed")
 }
 
-fn solo() -> (Estate, Service, String) {
-    let estate = Estate::new("solo", "client");
-    estate
-        .authority(&["product", "set", "solo", "--threshold", "1"])
-        .done();
-    estate.write_policy("solo");
-    let authority = estate.serve_authority();
-    estate.certify("kms", "solo", &authority);
-    let generic = estate.key("solo", "generic");
-    (estate, authority, generic)
-}
-
 /// A machine whose clock is set back ten years gains one grace, not a life.
 #[test]
 fn a_clock_set_back_ten_years_gains_one_grace() {
-    let (estate, _authority, generic) = solo();
-    let host = estate.serve_kms("kms", &[]);
-    estate.machine("m", "solo", &generic, &host.address);
-    estate.client("m", &["activate"]).done();
+    let (estate, host) = Estate::licensed();
     let status = at("-10y", estate.client_args("m", &["status", "--json"]))
         .done()
         .json();
@@ -71,10 +56,7 @@ fn a_clock_set_back_ten_years_gains_one_grace() {
 /// poisoned by it, and a licence stays.
 #[test]
 fn a_host_in_2099_poisons_nobody() {
-    let (estate, _authority, generic) = solo();
-    let host = estate.serve_kms("kms", &[]);
-    estate.machine("m", "solo", &generic, &host.address);
-    estate.client("m", &["activate"]).done();
+    let (estate, host) = Estate::licensed();
     host.kill();
     let args = estate.kms_args("kms", &["serve", "--listen", "127.0.0.1:0"]);
     let host = Service::start(&mut faked("@2099-01-01 00:00:00", args));
@@ -102,10 +84,7 @@ fn a_host_in_2099_poisons_nobody() {
 /// restores it.
 #[test]
 fn an_outlasted_lease_is_restored_by_the_first_answer() {
-    let (estate, _authority, generic) = solo();
-    let host = estate.serve_kms("kms", &[]);
-    estate.machine("m", "solo", &generic, &host.address);
-    estate.client("m", &["activate"]).done();
+    let (estate, host) = Estate::licensed();
     let state = |time: &str| {
         let status = at(time, estate.client_args("m", &["status", "--json"]))
             .done()

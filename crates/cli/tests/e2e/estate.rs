@@ -169,6 +169,27 @@ impl Estate {
         estate
     }
 
+    /// A publisher with one product of which one machine is enough, and a certified host.
+    pub(crate) fn solo() -> Self {
+        let estate = Self::new("solo", "client");
+        let set = ["product", "set", "solo", "--threshold", "1"];
+        estate.authority(&set).done();
+        estate.write_policy("solo");
+        let authority = estate.serve_authority();
+        estate.certify("kms", "solo", &authority);
+        estate
+    }
+
+    /// A licensed machine `m` of [`Estate::solo`] with the host that serves it.
+    pub(crate) fn licensed() -> (Self, Service) {
+        let estate = Self::solo();
+        let host = estate.serve_kms("kms", &[]);
+        let generic = estate.key("solo", "generic");
+        estate.machine("m", "solo", &generic, &host.address);
+        estate.client("m", &["activate"]).done();
+        (estate, host)
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

@@ -3,27 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::estate::{Estate, Service};
-
-/// A licensed machine, and what serves it.
-fn licensed() -> (Estate, Service) {
-    let estate = Estate::new("solo", "client");
-    estate
-        .authority(&["product", "set", "solo", "--threshold", "1"])
-        .done();
-    estate.write_policy("solo");
-    let authority = estate.serve_authority();
-    estate.certify("kms", "solo", &authority);
-    let host = estate.serve_kms("kms", &[]);
-    let generic = estate.key("solo", "generic");
-    estate.machine("m", "solo", &generic, &host.address);
-    estate.client("m", &["activate"]).done();
-    (estate, host)
-}
+use crate::estate::Estate;
 
 #[test]
 fn an_altered_state_says_why_and_asking_again_restores_it() {
-    let (estate, _host) = licensed();
+    let (estate, _host) = Estate::licensed();
     let path = estate.path("m/state");
     let good = fs::read(&path).unwrap();
     let mut bad = good.clone();
@@ -48,7 +32,7 @@ fn an_altered_state_says_why_and_asking_again_restores_it() {
 
 #[test]
 fn a_licence_is_not_carried_to_another_machine() {
-    let (estate, _host) = licensed();
+    let (estate, _host) = Estate::licensed();
     let other = estate.hardware("other");
     let mut args = estate.client_args("m", &["status", "--check", "--json"]);
     let at = args.iter().position(|arg| arg == "--sysroot").unwrap();
@@ -61,7 +45,7 @@ fn a_licence_is_not_carried_to_another_machine() {
 
 #[test]
 fn secrets_are_their_owners_alone_and_others_are_refused() {
-    let (estate, _host) = licensed();
+    let (estate, _host) = Estate::licensed();
     let mode = |file: &str| {
         fs::metadata(estate.path(file))
             .unwrap()
@@ -80,7 +64,7 @@ fn secrets_are_their_owners_alone_and_others_are_refused() {
 
 #[test]
 fn a_host_that_is_down_or_moved_costs_no_licence() {
-    let (estate, host) = licensed();
+    let (estate, host) = Estate::licensed();
     host.kill();
     let outcome = estate.client("m", &["activate"]);
     assert!(outcome.stderr.contains("MUSTER-NET-0001"), "{outcome:#?}");
@@ -92,7 +76,7 @@ fn a_host_that_is_down_or_moved_costs_no_licence() {
 
 #[test]
 fn an_export_is_verified_under_the_root() {
-    let (estate, _host) = licensed();
+    let (estate, _host) = Estate::licensed();
     let out = estate.path("export");
     estate
         .client("m", &["export", "--out", out.to_str().unwrap()])

@@ -19,7 +19,7 @@ use crate::statement::revocations::{RevocationSet, Revocations};
 use crate::statement::root::Root;
 use crate::statement::{Anchor, Envelope, Permit, Role, Typ, Verified};
 use crate::time::Timestamp;
-use crate::wire::Bundle;
+use crate::wire::{Bundle, bytes_of, each_within, list as list_of};
 
 const KIND: i64 = 0;
 
@@ -75,14 +75,19 @@ impl Activation {
     /// Form, kind and limits; nothing is verified yet.
     pub fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
         let mut map = open(bytes, ACTIVATION_BYTES_MAX, "activation", ACTIVATION)?;
-        let chain = map.list(ACTIVATION_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
-        let policies = map.list(ACTIVATION_POLICIES, "policies", PRODUCTS_MAX)?;
-        let revocations = map.list(ACTIVATION_REVOCATIONS, "revocations", REVOCATION_DELTAS_MAX)?;
-        map.finish()?;
+        let chain = list_of(&mut map, ACTIVATION_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
+        let policies = list_of(&mut map, ACTIVATION_POLICIES, "policies", PRODUCTS_MAX)?;
+        let revocations = list_of(
+            &mut map,
+            ACTIVATION_REVOCATIONS,
+            "revocations",
+            REVOCATION_DELTAS_MAX,
+        )?;
+        map.finish_exact()?;
         Ok(Self {
-            chain: items(chain, CERT_BYTES_MAX)?,
-            policies: items(policies, POLICY_BYTES_MAX)?,
-            revocations: items(revocations, REVOCATIONS_BYTES_MAX)?,
+            chain: each_within(chain, CERT_BYTES_MAX)?,
+            policies: each_within(policies, POLICY_BYTES_MAX)?,
+            revocations: each_within(revocations, REVOCATIONS_BYTES_MAX)?,
         })
     }
 
@@ -221,8 +226,8 @@ impl IssuingAnswer {
     pub fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
         let mut map = open(bytes, ISSUING_ANSWER_BYTES_MAX, "issuing", ISSUING)?;
         let root = Root::from_value(map.need(ISSUING_ROOT, "root")?)?;
-        let cert = item(map.need(ISSUING_CERT, "cert")?, CERT_BYTES_MAX)?;
-        map.finish()?;
+        let cert = bytes_of(map.need(ISSUING_CERT, "cert")?, CERT_BYTES_MAX)?;
+        map.finish_exact()?;
         Ok(Self { root, cert })
     }
 
@@ -287,10 +292,10 @@ impl Publisher {
     pub fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
         let mut map = open(bytes, PUBLISHER_BYTES_MAX, "publisher", PUBLISHER)?;
         let root = Root::from_value(map.need(PUBLISHER_ROOT, "root")?)?;
-        let chain = map.list(PUBLISHER_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
+        let chain = list_of(&mut map, PUBLISHER_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
         let url = map.text_opt(PUBLISHER_URL, "url", URL_BYTES_MAX)?;
-        map.finish()?;
-        let chain = items(chain, CERT_BYTES_MAX)?;
+        map.finish_exact()?;
+        let chain = each_within(chain, CERT_BYTES_MAX)?;
         Ok(Self { root, chain, url })
     }
 
@@ -331,9 +336,14 @@ impl RevocationList {
     pub fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
         let mut map = open(bytes, REVOCATION_LIST_BYTES_MAX, "revocations", REVOCATIONS)?;
         let number = map.uint(REVOCATIONS_NUMBER, "number")?;
-        let deltas = map.list(REVOCATIONS_DELTAS, "deltas", REVOCATION_DELTAS_MAX)?;
-        map.finish()?;
-        let deltas = items(deltas, REVOCATIONS_BYTES_MAX)?;
+        let deltas = list_of(
+            &mut map,
+            REVOCATIONS_DELTAS,
+            "deltas",
+            REVOCATION_DELTAS_MAX,
+        )?;
+        map.finish_exact()?;
+        let deltas = each_within(deltas, REVOCATIONS_BYTES_MAX)?;
         Ok(Self { number, deltas })
     }
 
@@ -359,22 +369,4 @@ fn open(bytes: &[u8], max: usize, what: &'static str, kind: &str) -> Result<MapR
 
 fn list(items: &[Vec<u8>]) -> Value {
     Value::Array(items.iter().cloned().map(Value::Bytes).collect())
-}
-
-fn items(values: Vec<Value>, max: usize) -> Result<Vec<Vec<u8>>, Refusal> {
-    values.into_iter().map(|value| item(value, max)).collect()
-}
-
-fn item(value: Value, max: usize) -> Result<Vec<u8>, Refusal> {
-    match value {
-        Value::Bytes(bytes) if bytes.len() <= max => Ok(bytes),
-        Value::Bytes(bytes) => {
-            let detail = format!("{} bytes, at most {max} are allowed", bytes.len());
-            Err(Refusal::new(reasons::TOO_LARGE, detail))
-        }
-        _ => Err(Refusal::new(
-            reasons::FIELD_WRONG,
-            "something other than bytes stands where bytes are needed",
-        )),
-    }
 }

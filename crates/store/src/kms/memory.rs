@@ -307,7 +307,9 @@ impl State {
         for (kind, name, value) in change.puts {
             self.values.insert((kind, name), value);
         }
-        self.write_audit(Audited::Changed(change.said), now);
+        if !change.said.is_empty() {
+            self.write_audit(Audited::Changed(change.said), now);
+        }
         self.revision += 1;
         Ok(self.revision)
     }

@@ -96,7 +96,9 @@ pub(super) fn change(
     for (kind, name, value) in &change.puts {
         sql(connection.execute(PUT, params![kind, name, value.as_slice()]))?;
     }
-    write_said(connection, Event::Changed, &change.said, now)?;
+    if !change.said.is_empty() {
+        write_said(connection, Event::Changed, &change.said, now)?;
+    }
     set_revision(connection, present + 1)
 }
 
