@@ -86,7 +86,8 @@ cmp "$stick/host.answer" "$work/again"
 
 say "The host: certified, and serving"
 kms apply "$stick/host.answer"
-kms serve --listen 127.0.0.1:0 > "$work/kms.log" 2> "$work/kms.log.err" &
+"$MUSTER" kms serve --dir "$work/host/kms" --listen 127.0.0.1:0 \
+  > "$work/kms.log" 2> "$work/kms.log.err" &
 pids+=($!)
 host=$(address_of "$work/kms.log")
 echo "KMS host at $host"
@@ -118,5 +119,13 @@ authority rotate --out "$stick/rotate.request"
 offline sign "$stick/rotate.request" --key root.key --out "$stick/rotate.answer"
 authority apply "$stick/rotate.answer"
 machine 2 activate
+
+say "Seven months later: the host's certificate is renewed by files too"
+later() { faketime -f +210d "$@"; }
+cd "$work/host"
+later "$MUSTER" kms renew --dir kms --out "$stick/renew.request"
+later "$MUSTER" authority certify "$stick/renew.request" --dir "$work/server/authority" \
+  --out "$stick/renew.answer"
+later "$MUSTER" kms apply "$stick/renew.answer" --dir kms
 
 say "Done: root, authority, host and machines, with nothing between them but files"
