@@ -11,7 +11,8 @@ use muster_proto::time::Span;
 /// The directory of an authority.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct AuthorityDir {
-    /// The authority's directory [default: /var/lib/muster/authority, or the user's].
+    /// The authority's directory [default: /var/lib/muster/authority; without root
+    /// ~/.local/share/muster/authority].
     #[arg(long, global = true, env = "MUSTER_AUTHORITY_DIR", value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// The configuration file [default: /etc/muster/authority.toml].
@@ -36,40 +37,47 @@ pub(crate) struct AuthorityArgs {
 /// Verbs of `muster authority`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Authority {
-    /// The offline root.
+    /// The offline root: make it, let it sign, show its fingerprint.
+    ///
+    /// For a machine that never meets the network. The ceremony: `root init` here makes the secret
+    /// file, `root export` the public one; `authority init --offline` on the server writes a
+    /// request; `root sign` here answers it; `authority apply` on the server takes the answer in.
     #[command(subcommand)]
     Root(Root),
-    /// Make an authority: a small publisher's root too, or a request for an offline root.
+    /// Make an authority, with a root of its own or under an offline root.
+    ///
+    /// Without --root a root is made here too: easy, and right for trying and for small publishers.
+    /// With --offline, --root and --out a request is written for a root that is kept elsewhere.
     Init {
-        /// The publisher's display name.
-        #[arg(long)]
+        /// The publisher's name, as customers read it.
+        #[arg(long, value_name = "NAME")]
         publisher: String,
-        /// Where hosts reach the authority.
+        /// The address by which hosts reach the authority, https://…; they remember it.
         #[arg(long)]
         url: Option<String>,
-        /// The publisher's root: its secret file signs here and now, its public file goes with
-        /// --offline.
+        /// The root to stand under: with --offline its public file, else its secret file, which
+        /// signs here and now.
         #[arg(long, value_name = "FILE")]
         root: Option<PathBuf>,
-        /// The root is offline: write a request for it to sign; --root names its public file.
+        /// The root is elsewhere: write a request for it to sign; --root names its public file.
         #[arg(long, requires = "out", requires = "root")]
         offline: bool,
-        /// Where to write the request.
+        /// Where to write the request for the root.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Take the root's answer in.
+    /// Take in the root's answer to this authority's request.
     Apply {
-        /// The root's answer.
+        /// The root's answer file.
         file: PathBuf,
     },
-    /// Make a new issuing key; the old one's certificates stay valid.
+    /// Make a new issuing key; what the old one signed stays valid.
     Rotate {
         /// Where to write the request, when the root is offline.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Serve hosts over HTTP; HTTPS with certificate files.
+    /// Serve hosts in the foreground: plain HTTP on loopback, HTTPS with certificate files.
     Serve {
         /// The address to listen on [default: 127.0.0.1:8443].
         #[arg(long, value_name = "ADDR", env = "MUSTER_AUTHORITY_LISTEN")]
@@ -84,32 +92,34 @@ pub(crate) enum Authority {
         #[arg(long)]
         insecure_http: bool,
     },
-    /// Products and their signed policies.
+    /// Products and their signed policies: add, list, show, change, write out.
     #[command(subcommand)]
     Product(Box<Product>),
-    /// Product keys.
+    /// Product keys: issue, list, show, revoke.
     #[command(subcommand)]
     Key(Key),
-    /// Hosts that were certified.
+    /// Hosts that were certified: list, revoke.
     #[command(subcommand)]
     Host(Host),
-    /// Answer a host's request file.
+    /// Answer the request file of a host that cannot reach the authority.
     Certify {
-        /// The request.
+        /// The host's request file.
         file: PathBuf,
-        /// Where to write the answer.
+        /// Where to write the answer for the host.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Write a backup of the authority's store.
+    /// Write a backup of the store; the key files beside it are copied apart.
     Backup {
         /// Where to write it.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Restore the store from a backup; the present one is kept aside.
+    /// Put a backup in the place of the store, also while the service runs.
+    ///
+    /// The directory must hold its key files and root.pub; what the store holds now is replaced.
     Restore {
-        /// The backup.
+        /// The backup file.
         file: PathBuf,
     },
 }
@@ -119,19 +129,19 @@ pub(crate) enum Authority {
 pub(crate) enum Root {
     /// Make the root's keys: the present one and the next.
     Init {
-        /// The publisher's display name.
-        #[arg(long, default_value = "publisher")]
+        /// The publisher's name, as customers read it.
+        #[arg(long, value_name = "NAME", default_value = "publisher")]
         publisher: String,
         /// Where to write the secret file; keep it offline, with copies.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
-        /// How many keys to make.
+        /// How many root keys to make; all but the first are for later.
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=3))]
         keys: u8,
     },
-    /// Sign an authority's request.
+    /// Sign an authority's request; look at it first with `muster inspect`.
     Sign {
-        /// The request.
+        /// The authority's request file.
         request: PathBuf,
         /// The secret root file.
         #[arg(
@@ -141,7 +151,7 @@ pub(crate) enum Root {
             default_value = "root.key"
         )]
         key: PathBuf,
-        /// Where to write the answer.
+        /// Where to write the answer for the authority.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
@@ -161,12 +171,12 @@ pub(crate) enum Root {
 pub(crate) enum Product {
     /// Add a product with its policy.
     Add {
-        /// The product's id.
+        /// The product's id: 1 to 32 of a-z, 0-9, '.', '_' and '-'.
         id: ProductId,
-        /// Its display name.
+        /// Its name, as people read it.
         #[arg(long)]
         name: String,
-        /// client (threshold 25) or server (threshold 5).
+        /// What it runs on: decides the default threshold.
         #[arg(long, value_parser = ["client", "server"])]
         kind: String,
         #[command(flatten)]
@@ -183,7 +193,7 @@ pub(crate) enum Product {
     Set {
         /// The product.
         id: ProductId,
-        /// A new display name.
+        /// A new name, as people read it.
         #[arg(long)]
         name: Option<String>,
         #[command(flatten)]
@@ -202,40 +212,41 @@ pub(crate) enum Product {
 /// Fields of a policy; what is not given keeps its value or its default.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct PolicyFields {
-    /// Machines that must be counted before one is licensed [default: 25 client, 5 server].
+    /// How many machines must be counted before any is licensed [default: 25 client, 5 server].
     #[arg(long)]
     pub(crate) threshold: Option<u32>,
     /// The pool its machines are counted in [default: the product's id].
     #[arg(long)]
     pub(crate) pool: Option<PoolId>,
     /// How long a machine counts after it last asked [default: 30d].
-    #[arg(long)]
+    #[arg(long, value_name = "SPAN")]
     pub(crate) window: Option<Span>,
-    /// How long a lease licenses [default: 180d].
-    #[arg(long)]
+    /// How long a lease lasts [default: 180d].
+    #[arg(long, value_name = "SPAN")]
     pub(crate) validity: Option<Span>,
-    /// When a licensed machine renews, 15m to 30d [default: 7d].
-    #[arg(long)]
+    /// How long after its last answer a licensed machine renews, 15m to 30d [default: 7d].
+    #[arg(long, value_name = "SPAN")]
     pub(crate) renewal: Option<Span>,
-    /// When a machine that is not licensed asks again, 15m to 30d [default: 2h].
-    #[arg(long)]
+    /// How long after an ask a machine that is not licensed asks again, 15m to 30d [default: 2h].
+    #[arg(long, value_name = "SPAN")]
     pub(crate) retry: Option<Span>,
-    /// Grace after installation [default: 0s].
-    #[arg(long)]
+    /// Grace after installation [default: 0s, none].
+    #[arg(long, value_name = "SPAN")]
     pub(crate) initial_grace: Option<Span>,
     /// Grace after a lease ran out or the hardware changed [default: 30d].
-    #[arg(long)]
+    #[arg(long, value_name = "SPAN")]
     pub(crate) tolerance_grace: Option<Span>,
     /// Grace after a revocation [default: 30d].
-    #[arg(long)]
+    #[arg(long, value_name = "SPAN")]
     pub(crate) non_genuine_grace: Option<Span>,
     /// Grace that `client rearm` gives [default: 0s, none].
-    #[arg(long)]
+    #[arg(long, value_name = "SPAN")]
     pub(crate) extended_grace: Option<Span>,
     /// Warn this long before a licence ends [default: 30d].
-    #[arg(long)]
+    #[arg(long, value_name = "SPAN")]
     pub(crate) warning: Option<Span>,
-    /// Allowed methods, separated by commas [default: all].
+    /// Allowed methods, separated by commas: kms, directory, vm, online, confirmation, oem
+    /// [default: all].
     #[arg(long, value_delimiter = ',')]
     pub(crate) methods: Option<Vec<String>>,
     /// Only leases of this site satisfy the policy.
@@ -244,19 +255,19 @@ pub(crate) struct PolicyFields {
     /// Products of which one must be licensed too, separated by commas.
     #[arg(long, value_delimiter = ',')]
     pub(crate) requires_base: Option<Vec<ProductId>>,
-    /// Share of readable components that must match, in percent [default: 50].
+    /// How many percent of the machine's readable components must match the lease [default: 50].
     #[arg(long)]
     pub(crate) hardware_percent: Option<u32>,
-    /// Components that must be readable at least [default: 1].
+    /// How many components must be readable at least [default: 1].
     #[arg(long)]
     pub(crate) hardware_floor: Option<u32>,
     /// Refuse hardware declared with --sysroot.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) refuse_declared: Option<bool>,
-    /// Count identities in a user's own directory.
+    /// Count the identities of users beside those of machines.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) count_users: Option<bool>,
-    /// Only tell, never restrict.
+    /// Report what is wrong, but never restrict the product.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub(crate) advisory: Option<bool>,
 }
@@ -264,27 +275,28 @@ pub(crate) struct PolicyFields {
 /// Verbs of `muster authority key`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
-    /// Issue product keys; they are shown once, here.
+    /// Issue product keys, one a line; afterwards they are shown by `key show --reveal` alone.
     Issue {
         /// The product.
         #[arg(long)]
         product: ProductId,
-        /// generic, kms-host, mak, vm-host, vm-guest, retail or oem.
+        /// generic (public, for machines), kms-host (for a customer's hosts), mak, vm-host,
+        /// vm-guest, retail or oem.
         #[arg(long)]
         channel: Channel,
         /// How many keys.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         count: u32,
-        /// Activations of each host, or of the key [default: 10 for a host key].
+        /// How often each host, or the key, may be activated [default: 10 for kms-host].
         #[arg(long)]
         activations: Option<u32>,
-        /// Hosts that a host key activates [default: 6].
+        /// How many hosts the key activates [default: 6 for kms-host].
         #[arg(long)]
         hosts: Option<u32>,
         /// The site or customer the key is for.
         #[arg(long)]
         site: Option<SiteId>,
-        /// Machines that one host may count [default: 100000].
+        /// How many machines one host may count [default: 100000].
         #[arg(long, value_name = "N")]
         client_budget: Option<u32>,
     },
@@ -296,15 +308,15 @@ pub(crate) enum Key {
     },
     /// Show one key's limits and use.
     Show {
-        /// The last five symbols, or the serial number.
+        /// The last five symbols, or the serial as `key list` shows it.
         key: Option<String>,
-        /// Show the whole key of this serial number.
+        /// Show the whole key of this serial.
         #[arg(long, value_name = "SERIAL")]
         reveal: Option<String>,
     },
     /// Revoke a key: nothing more is granted under it.
     Revoke {
-        /// The last five symbols, or the serial number.
+        /// The last five symbols, or the serial as `key list` shows it.
         key: String,
         /// Revoke the hosts that were activated under it too.
         #[arg(long)]
@@ -319,7 +331,7 @@ pub(crate) enum Host {
     List,
     /// Revoke a host and free its place.
     Revoke {
-        /// The host's id, as `host list` shows it.
+        /// The host's number, as `host list` shows it.
         host: String,
     },
 }

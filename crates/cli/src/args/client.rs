@@ -8,7 +8,8 @@ use muster_proto::ids::ProductId;
 /// The directory of a client, and what it reads of the machine.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ClientDir {
-    /// The client's directory [default: /var/lib/muster/client, or the user's].
+    /// The client's directory [default: /var/lib/muster/client; without root
+    /// ~/.local/share/muster/client].
     #[arg(long, global = true, env = "MUSTER_CLIENT_DIR", value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// The configuration file [default: /etc/muster/client.toml].
@@ -43,14 +44,14 @@ pub(crate) enum Client {
     InstallKey {
         /// The product key; - reads standard input, @FILE a file.
         key: String,
-        /// The product's policy bundle.
+        /// The policy file that came with the product.
         #[arg(long, value_name = "FILE")]
         policy: PathBuf,
-        /// Insist on this root: its file or its fingerprint.
+        /// Insist on this publisher's root: its public file or its fingerprint.
         #[arg(long, value_name = "FILE|FINGERPRINT")]
         root: Option<String>,
     },
-    /// Activate now. Exit code 0: licensed, 1: not, with the reason.
+    /// Ask for a lease now; exit code 0: licensed, 1: not, with the reason.
     Activate {
         /// Only this product.
         #[arg(long)]
@@ -61,22 +62,22 @@ pub(crate) enum Client {
         /// Only this product.
         #[arg(long)]
         product: Option<ProductId>,
-        /// Show everything known.
+        /// Show everything that is known, one field a line.
         #[arg(long)]
         long: bool,
-        /// Exit code 1 unless licensed.
+        /// Exit with 1 unless every product shown is licensed; without it 0 whenever it can answer.
         #[arg(long)]
         check: bool,
     },
-    /// Always ask this KMS host.
+    /// Ask this KMS host, and look for none in DNS.
     SetHost {
-        /// HOST or HOST:PORT; the port is 1688 by default.
+        /// HOST or HOST:PORT, an IPv6 address with a port in brackets; the port is 1688 by default.
         host: String,
         /// Only for this product.
         #[arg(long)]
         product: Option<ProductId>,
     },
-    /// Find hosts by DNS again.
+    /// Forget the host that was set, and look in DNS again.
     ClearHost {
         /// Only for this product.
         #[arg(long)]
@@ -84,55 +85,57 @@ pub(crate) enum Client {
     },
     /// Look for KMS hosts in this DNS domain first.
     SetDomain {
-        /// The domain; `-` clears it.
+        /// The domain; `-` goes back to the machine's own.
         domain: String,
     },
     /// Accept KMS hosts of this site only.
     SetSite {
-        /// The site; `-` accepts all.
+        /// The site's id; `-` accepts all.
         site: String,
     },
-    /// Allow asks to carry this machine's name, or not: hosts then list it.
+    /// Tell hosts this machine's name, or not; they list it where it is told.
     SetName {
         /// yes or no.
         #[arg(value_parser = ["yes", "no"])]
         tell: String,
     },
-    /// Ask a host for the time and tell how this machine's clock stands to it.
+    /// Ask a host for the time, and show how far this machine's clock is off.
     SetTime,
-    /// Allow one method of activation alone.
+    /// Allow one method of activation alone, or all.
     SetMethod {
-        /// all, directory, kms or vm.
+        /// The method; this version activates by kms.
         #[arg(value_parser = ["all", "directory", "kms", "vm"])]
         method: String,
     },
-    /// Write the leases and what they stand on, for an independent verifier.
+    /// Write the leases, policies and roots to files, for an independent verifier.
     Export {
         /// A directory to write into; it is made where it is missing.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
-    /// Replace the installed key of a product.
+    /// Replace the product key of a product that is installed.
     ChangeKey {
         /// The new product key; - reads standard input, @FILE a file.
         key: String,
-        /// The product's policy bundle, where it changes too.
+        /// The policy file of the new key's product, where that is another one.
         #[arg(long, value_name = "FILE")]
         policy: Option<PathBuf>,
     },
-    /// Remove a product's key and leases.
+    /// Remove a product's key and leases from this machine.
     RemoveKey {
-        /// The product.
+        /// The product's id, as `client status` shows it.
         product: ProductId,
     },
-    /// Start the grace that the policy allows for images once more.
+    /// Begin the extended grace, where the policy gives one: once until the next licence.
     Rearm {
         /// Only this product.
         #[arg(long)]
         product: Option<ProductId>,
     },
-    /// Forget keys, tickets and leases: for an image before it is copied.
+    /// Forget this machine's identity and leases, before an image of it is taken.
+    ///
+    /// Product keys, policies and settings stay; every copy makes an identity of its own.
     ResetIdentity,
-    /// Renew everything on this machine in the background.
+    /// Keep everything on this machine renewed: the service, in the foreground.
     Serve,
 }

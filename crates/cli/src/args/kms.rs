@@ -10,7 +10,8 @@ use muster_proto::time::Span;
 /// The directory of a KMS host.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct KmsDir {
-    /// The host's directory [default: /var/lib/muster/kms, or the user's].
+    /// The host's directory [default: /var/lib/muster/kms; without root
+    /// ~/.local/share/muster/kms].
     #[arg(long, global = true, env = "MUSTER_KMS_DIR", value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// The configuration file [default: /etc/muster/kms.toml].
@@ -24,10 +25,10 @@ pub(crate) struct KmsDir {
 /// How the authority is reached.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct AuthorityAccess {
-    /// The authority's address, https://…; plain http only on loopback.
+    /// The authority's address, https://…; plain http on loopback only.
     #[arg(long, env = "MUSTER_AUTHORITY_URL", value_name = "URL")]
     pub(crate) authority: Option<String>,
-    /// A file of CA certificates to trust for the authority, PEM.
+    /// A file of CA certificates (PEM) to trust for the authority beside the system's.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
     /// Allow plain HTTP to an authority that is not on this machine.
@@ -53,83 +54,89 @@ pub(crate) enum Kms {
         key: String,
         #[command(flatten)]
         access: AuthorityAccess,
-        /// The publisher's root file or its fingerprint; without it the root is pinned as found.
+        /// Insist on this root: its public file or its fingerprint; without it the root is pinned
+        /// as found. With --offline: the policy bundle of the product, which holds the root.
         #[arg(long, value_name = "FILE|FINGERPRINT")]
         root: Option<String>,
-        /// Write a request file instead of asking the authority; --root then names a policy bundle.
+        /// Write a request file instead of asking the authority.
         #[arg(long, requires = "out", requires = "root")]
         offline: bool,
         /// Where to write the request.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Take the authority's answer file in.
+    /// Take in the authority's answer to this host's request file.
     Apply {
-        /// The answer.
+        /// The authority's answer file.
         file: PathBuf,
     },
-    /// Renew the host's certificates from half of their life.
+    /// Renew the host's certificates, when half of their life has passed.
     Renew {
         #[command(flatten)]
         access: AuthorityAccess,
-        /// Write request files for an offline authority instead.
+        /// Write the request to this file instead of asking the authority; further publishers' to
+        /// FILE.PUBLISHER.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Remove a host product key.
+    /// Remove a host product key; a publisher's last one takes the certificate with it.
     RemoveKey {
-        /// Its last five symbols.
+        /// Its last five symbols, as `kms status` shows them.
         last5: String,
     },
-    /// Serve machines.
+    /// Answer machines, in the foreground; prints one line when it is ready.
     Serve(ServeArgs),
-    /// Show counts, keys, certificates and DNS.
+    /// Show the counts, keys, certificates and DNS records of this host.
     Status,
-    /// List client computers.
+    /// List the machines that were counted, and until when they count.
     Clients {
-        /// Only clients counted for this product.
+        /// Only those counted in the pool of this product.
         #[arg(long)]
         product: Option<ProductId>,
         /// At most this many.
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
-        /// Only clients after this id: for the next page.
+        /// Only those after this id: the next page.
         #[arg(long, value_name = "ID")]
         after: Option<String>,
     },
-    /// Change settings; they take effect without a restart.
+    /// Change settings, or show them; a running service follows within a few seconds.
     Set {
-        /// When licensed machines renew, within the policy; `policy` returns to it.
+        /// How long after its last answer a licensed machine renews, 15m to 30d; `policy` goes
+        /// back to each product's own.
         #[arg(long, value_name = "SPAN")]
         renewal: Option<String>,
-        /// When other machines ask again, within the policy; `policy` returns to it.
+        /// How long after an ask another machine asks again, 15m to 30d; `policy` goes back to each
+        /// product's own.
         #[arg(long, value_name = "SPAN")]
         retry: Option<String>,
-        /// New identities one source may bring in an hour.
+        /// How many new machines one network address may bring in an hour.
         #[arg(long, value_name = "N")]
         new_identities: Option<u32>,
     },
-    /// Withdraw this host's own records from DNS.
+    /// Withdraw this host's own records from DNS for good.
     Retire {
         #[command(flatten)]
         dns: DnsArgs,
     },
-    /// Print the DNS records for a zone that is kept by hand.
+    /// Print the DNS records for a zone that is kept by hand; --dns-zone names it.
     DnsRecords {
         #[command(flatten)]
         dns: DnsArgs,
     },
-    /// Confirm the clock after it jumped by more than a day.
+    /// Say that the clock is right, after the host stopped because it jumped by more than a day.
     ConfirmClock,
-    /// Write a backup of the host's store.
+    /// Write a backup of this host, with its keys; also while the service runs.
     Backup {
         /// Where to write it.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Restore the store from a backup; the present one is kept aside.
+    /// Put a backup in the place of this host's store, also while the service runs.
+    ///
+    /// What the store holds now is replaced: make a backup of it first where it matters.
     Restore {
-        /// The backup.
+        /// The backup file.
         file: PathBuf,
     },
 }
@@ -140,13 +147,13 @@ pub(crate) struct DnsArgs {
     /// The DNS server to update [default: each zone's own primary].
     #[arg(long, value_name = "ADDR[:PORT]")]
     pub(crate) dns_server: Option<String>,
-    /// A zone to register in; can be given more than once.
+    /// A zone to stand in; can be given more than once.
     #[arg(long, value_name = "ZONE[,PRIORITY[,WEIGHT]]")]
     pub(crate) dns_zone: Vec<String>,
-    /// The TSIG key, a file in BIND's format.
+    /// The TSIG key that signs updates: a file in BIND's format, closed to other users.
     #[arg(long, value_name = "FILE")]
     pub(crate) tsig_key: Option<PathBuf>,
-    /// This host's name in DNS [default: the machine's].
+    /// This host's full name in DNS [default: the machine's].
     #[arg(long, value_name = "NAME")]
     pub(crate) host_name: Option<String>,
     /// Register these addresses for the host's name too; can be given more than once.

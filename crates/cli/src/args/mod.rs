@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand};
 
 /// Volume activation for any publisher's own products.
 ///
-/// Data goes to standard output, words to standard error. Exit code 0: done, 1: refused or failed,
-/// 2: misused.
+/// To see it happen: muster lab. Data goes to standard output, words to standard error. Exit code
+/// 0: done, 1: refused or failed, 2: misused. Every refusal has a code: muster explain CODE.
 #[derive(Debug, Parser)]
 #[command(
     name = "muster",
@@ -21,11 +21,11 @@ use clap::{Args, Parser, Subcommand};
     propagate_version = true
 )]
 pub(crate) struct Cli {
-    /// Print one JSON document on standard output.
+    /// Print one JSON document on standard output instead of text.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Log more; twice for everything.
+    /// Log more to standard error; twice for everything.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 
@@ -36,7 +36,10 @@ pub(crate) struct Cli {
 /// What the command is about.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Noun {
-    /// Run a whole estate in one process: authority, KMS host, DNS, machines.
+    /// Try it: a whole estate in one process, with authority, KMS host, DNS and machines.
+    ///
+    /// Real sockets, real storage and a DNS server of its own, all on loopback and free ports. It
+    /// stays up until Ctrl-C and says what to type next, or ends by itself with --once.
     Lab(lab::LabArgs),
     /// The publisher's side: root, products, keys, certificates.
     Authority(authority::AuthorityArgs),
@@ -44,11 +47,11 @@ pub(crate) enum Noun {
     Kms(kms::KmsArgs),
     /// This machine: install keys, activate, see what is licensed and why.
     Client(client::ClientArgs),
-    /// Show any statement or file, and say what is wrong with a bad one.
+    /// Show a file of muster's in words, and say what is wrong with a bad one.
     Inspect(InspectArgs),
-    /// Explain a reason code.
+    /// Explain a reason code: what happened, the likely cause, what to do.
     Explain {
-        /// The code, as MUSTER-KMS-0007; without one, all are listed.
+        /// The code, for example MUSTER-KMS-0007; without one, all are listed.
         code: Option<String>,
     },
     /// Check configuration files.
@@ -61,7 +64,7 @@ pub(crate) enum Noun {
     },
     /// Write the man pages into a directory.
     Man {
-        /// The directory; it is made where it is missing.
+        /// The directory to write into; it is made where it is missing.
         dir: PathBuf,
     },
 }
@@ -71,7 +74,7 @@ pub(crate) enum Noun {
 pub(crate) enum ConfigVerb {
     /// Check a configuration file and name what is wrong, by line.
     Check {
-        /// The file.
+        /// The file; its name begins with its role: authority, kms or client.
         file: PathBuf,
     },
 }
@@ -79,12 +82,12 @@ pub(crate) enum ConfigVerb {
 /// Arguments of `inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The file: a statement, a root file, a policy bundle.
+    /// The file: a root, policy, request or lease, or any other signed statement.
     pub(crate) file: PathBuf,
     /// Verify it under the root; exit code 1 when it is not valid.
     #[arg(long, requires = "root")]
     pub(crate) verify: bool,
-    /// The root file.
+    /// The publisher's public root file.
     #[arg(long, value_name = "FILE")]
     pub(crate) root: Option<PathBuf>,
 }
