@@ -9,17 +9,17 @@ reasons! {
         "nothing: it is renewed by itself";
     LICENSED_ENDS_SOON = "MUSTER-CLI-0002", "The product is licensed, but its licence ends soon",
         "no host has answered for a long time",
-        "see which hosts were tried: muster client status --long";
+        "see why: muster client activate";
     LICENSED_BY_RUNNING_TIME = "MUSTER-CLI-0003",
         "The product is licensed; this machine's clock and the host's differ by more than four hours",
         "one of the two clocks is wrong, so the lease's life is counted in running time",
         "set the wrong clock; the next renewal then counts by the clock again";
     NOT_INSTALLED = "MUSTER-CLI-0004", "The product is not installed here",
-        "no product key was installed on this machine for it, or another directory is meant",
-        "muster client install-key KEY --policy FILE";
+        "no product key was installed for it in this directory, or another directory (--dir) is meant",
+        "give the right --dir, or install it: muster client install-key KEY --policy FILE";
     NEVER_LICENSED = "MUSTER-CLI-0005", "No host has granted a lease yet",
-        "the machine has not asked, or no host answered",
-        "muster client activate shows what it tries and what comes back";
+        "the machine has not asked yet, or no host answered",
+        "run `muster client activate`; it names each host that it tries, and what came back";
     COUNT_BELOW = "MUSTER-CLI-0006", "The host has counted fewer machines than the product needs",
         "too few machines have asked this host within the count window",
         "let more machines ask the same host; this one asks again by itself";
@@ -83,15 +83,15 @@ reasons! {
         "upgrade muster on the host";
     SITE_PINNED = "MUSTER-CLI-0037", "The host belongs to another site than the administrator pinned",
         "DNS led to a host of another site",
-        "correct DNS, or pin that site instead";
+        "correct DNS, or pin that site instead: muster client set-site";
     SITE_CHANGED = "MUSTER-CLI-0038", "A host of another site than before serves this machine",
         "the machine or a host moved, or DNS leads elsewhere",
-        "nothing if this was meant; else pin the site";
+        "nothing if this was meant; else pin the site: muster client set-site";
     HOST_NONE = "MUSTER-CLI-0039", "No host was found",
-        "none is configured, and DNS names none in the domains of this machine",
-        "muster client set-host HOST, or register a host in DNS: muster kms dns-records";
+        "none is set, and DNS names none in this machine's domains or does not answer",
+        "see what each lookup said; then correct DNS (muster kms dns-records), or muster client set-host HOST";
     HOST_STATUS = "MUSTER-CLI-0040", "The host answered with an HTTP error",
-        "something else listens there, or the host does not serve this publisher",
+        "the host holds no key of this publisher (404), or something else listens there",
         "check the address; on the host: muster kms status";
     HOST_BUSY = "MUSTER-CLI-0041", "The host is busy",
         "it has more to do than it takes on at once",

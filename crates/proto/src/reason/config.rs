@@ -13,23 +13,23 @@ reasons! {
         "it is missing, or this user may not read it",
         "check the path and its permissions";
     FILE_UNWRITABLE = "MUSTER-CFG-0004", "A file cannot be written",
-        "the disk is full or read-only, or this user may not write there",
-        "free space, check the mount and the permissions, then try again";
+        "a secret stands there already, the disk is full or read-only, or this user may not write there",
+        "follow the system's words in the message: another name, free space, or permissions";
     FILE_MODE = "MUSTER-CFG-0005", "A file with a secret can be read by others",
         "its permissions are wider than 0600, or it belongs to another user",
-        "chmod 600 the file and check its owner";
+        "run `chmod 600` on the file and check its owner";
     FILE_TOO_LARGE = "MUSTER-CFG-0006", "A file is larger than its kind may be",
         "another file was given by mistake",
         "check the path";
     CONFIG_WRONG = "MUSTER-CFG-0007", "The configuration cannot be used",
-        "a name or value in the file is not known",
-        "correct the line named; muster config check FILE tells more";
+        "a name in it is not known, or a value is of the wrong kind",
+        "correct the line named, then run muster config check FILE";
     MISUSED = "MUSTER-CFG-0008", "The command line cannot be used",
         "an argument is missing or contradicts another",
-        "see --help";
+        "run the same command with --help";
     DIRECTORY_BUSY = "MUSTER-CFG-0009", "Another process is using this directory",
         "a service or another command works on it at the moment",
-        "wait for it to end, or use its own commands";
+        "try again in a moment; if it stays so, find the process and wait for it to end";
     NO_RUNTIME = "MUSTER-CFG-0010", "The program could not start",
         "the system gave it no more files or threads",
         "raise the limits of open files and processes, then try again";

@@ -33,7 +33,7 @@ reasons! {
         "nothing: the old key leaves the count when its window has passed";
     BUSY = "MUSTER-KMS-0010", "Too many new machines came from one network address",
         "a large installation at one site, or somebody invents machines",
-        "nothing: the machine asks again after the retry interval; `muster kms set` raises the limit";
+        "nothing: the machine asks again by itself; muster kms set --new-identities N raises the limit";
     BUDGET_SPENT = "MUSTER-KMS-0011", "The host counts as many machines as it is certified for",
         "more machines are in use than the client budget of the host's certificate",
         "ask the publisher for a larger client budget; machines already counted are not affected";
@@ -51,8 +51,8 @@ reasons! {
         "no host product key for it was installed on this host",
         "install one: muster kms install-key";
     PRODUCT_UNKNOWN = "MUSTER-KMS-0021", "The host holds no policy of this product",
-        "the product is newer than what the authority told this host",
-        "renew the host, so that it fetches the policy: muster kms renew";
+        "its id was mistyped, or it is newer than what the authority told this host",
+        "check the product's id; of a new product, renew the host to fetch its policy: muster kms renew";
     OTHER_SITE = "MUSTER-KMS-0022", "The product's policy is for another site",
         "the policy names one customer or site, and the host belongs to another",
         "use the host of that site, or the policy of this one";
@@ -73,8 +73,8 @@ reasons! {
         "use a second host or leave out products that are not in use";
 
     NOT_CERTIFIED = "MUSTER-KMS-0040", "The host is not certified",
-        "no host product key was installed, or the authority's answer was not applied yet",
-        "install a host product key: muster kms install-key";
+        "no host product key was installed in this directory, or the authority's answer was not applied yet",
+        "give the right --dir, install a key (muster kms install-key), or apply the answer (muster kms apply)";
     UNKNOWN_PUBLISHER = "MUSTER-KMS-0041", "The host serves no product of this publisher",
         "no host product key of this publisher was installed on this host",
         "install one, or send the machines to another host";
@@ -86,12 +86,12 @@ reasons! {
         "make a request first: muster kms install-key … --offline --out FILE";
     NO_SUCH_KEY = "MUSTER-KMS-0044", "No host product key with these last five symbols is installed",
         "a typing error, or the key was removed already",
-        "muster kms status lists the installed keys";
+        "see the installed keys: muster kms status";
     NO_AUTHORITY = "MUSTER-KMS-0045", "It is not known where the authority is",
         "the host was certified by files, or the authority has no URL",
         "give --authority URL, or work by files: --offline --out FILE";
     AUTHORITY_REFUSED = "MUSTER-KMS-0046", "The authority refused",
-        "its own reason stands behind the colon",
+        "its own reason is named in the message",
         "follow that reason: muster explain CODE";
     NOT_RENEWABLE = "MUSTER-KMS-0047", "No certificate is due for renewal",
         "half of its life has not passed yet",

@@ -19,17 +19,17 @@ reasons! {
         "it was made by a much older release or altered",
         "have its maker issue it again";
     FIELD_WRONG = "MUSTER-STM-0006", "A field of the statement has a value that is not allowed",
-        "it was made by another program or altered",
-        "have its maker issue it again";
+        "a value that was given is out of its bounds, or another program made or altered the statement",
+        "correct the field named; of a file, have its maker issue it again";
     UNKNOWN_CRITICAL = "MUSTER-STM-0007", "The statement holds a critical claim this release does not know",
         "it was made for a newer release",
         "upgrade muster on this machine";
     NOT_COSE = "MUSTER-STM-0008", "The bytes are no COSE_Sign1 structure",
-        "the file or message is something else",
-        "check where the file or message came from";
+        "the file is of another kind, or no file of muster's",
+        "check that the right file was given, and where it came from";
     WRONG_TYPE = "MUSTER-STM-0009", "The statement is of another type than the one needed here",
         "two files were mixed up, or somebody tries to use one statement as another",
-        "give the file that was asked for";
+        "give the file of the kind that is named; `muster inspect FILE` shows what a file is";
     WRONG_ALGORITHM = "MUSTER-STM-0010", "The algorithm named is not the signing key's own",
         "the header was altered",
         "fetch or copy the statement again";

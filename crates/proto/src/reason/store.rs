@@ -11,7 +11,7 @@ reasons! {
         "check the mount and the permissions; nothing was lost";
     FULL = "MUSTER-STO-0003", "The disk is full",
         "the file system, or this user's quota of it, has no space left",
-        "free space; the service goes on by itself and nothing was lost";
+        "free space; the service then goes on by itself, and nothing was lost";
     DISK_FAILED = "MUSTER-STO-0004", "The disk failed to read or write",
         "a size limit was reached, or the disk is failing",
         "look into the system's log and check the disk; nothing acknowledged was lost";
@@ -32,7 +32,7 @@ reasons! {
         "see the message before this one in the log, then start the service again";
     DIRECTORY_OPEN = "MUSTER-STO-0010", "The directory of the database can be written by others",
         "its permissions allow other users to replace files in it",
-        "chmod go-w the directory and check its owner";
+        "run `chmod go-w` on the directory and check its owner";
     INTERNAL = "MUSTER-STO-0011", "The database refused a statement of this program",
         "a fault of muster",
         "report it with the message in the log";
