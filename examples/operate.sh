@@ -140,6 +140,25 @@ machine 3 activate
 until_true count kms 3
 refused MUSTER-STO-0013 kms restore host.key
 
+say "Three machines from one image: each is counted by itself within two asks"
+mkdir -p image-hardware/etc && printf '%032x\n' 99 > image-hardware/etc/machine-id
+"$MUSTER" client install-key @generic.key --policy cad.policy --dir image \
+  --sysroot image-hardware > out 2> words
+"$MUSTER" client set-host "$host" --dir image --sysroot image-hardware
+"$MUSTER" client activate --dir image --sysroot image-hardware > out
+"$MUSTER" client reset-identity --dir image --sysroot image-hardware
+for n in 4 5 6; do
+  cp -a image "machine$n"
+  mkdir -p "hardware$n/etc" && printf '%032x\n' "$n" > "hardware$n/etc/machine-id"
+done
+for round in 1 2; do
+  for n in 4 5 6; do machine "$n" activate > out 2> words || cat words; done
+  echo "after $round: $(kms status --json | field pools.0.count) counted"
+done
+[ "$(for n in 4 5 6; do machine "$n" status --check --json | field products.0.client_id; done |
+  sort -u | wc -l)" = 3 ] || fail "copies still share an identity"
+until_true count kms 7
+
 say "The clock: confirmed by hand"
 kms confirm-clock
 
@@ -153,7 +172,7 @@ pids+=("$service")
 [ "$(address_of moved.log)" = "$host" ] || fail "the moved host listens elsewhere"
 machine 1 activate
 machine 1 status --check > out
-count moved 3 || fail "the count was lost on the way"
+count moved 7 || fail "the count was lost on the way"
 
 say "The authority: backup with its key files, restore elsewhere"
 authority backup --out authority.backup

@@ -134,7 +134,8 @@ pub(crate) enum Client {
     },
     /// Forget this machine's identity and leases, before an image of it is taken.
     ///
-    /// Product keys, policies and settings stay; every copy makes an identity of its own.
+    /// Product keys, policies and settings stay. Copies of the image share the new identity until they
+    /// ask; the host then tells each to make its own.
     ResetIdentity,
     /// Keep everything on this machine renewed: the service, in the foreground.
     Serve,
