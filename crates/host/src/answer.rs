@@ -5,9 +5,7 @@ use std::net::IpAddr;
 use muster_proto::host::{self, AnswerParts, AskFacts, Decision, Served};
 use muster_proto::ids::{ProductId, PublisherId, Thumbprint};
 use muster_proto::reason::{kms as reasons, statement};
-use muster_proto::statement::Draft;
 use muster_proto::statement::ask::Ask;
-use muster_proto::statement::envelope::Claims;
 use muster_proto::time::Timestamp;
 use muster_proto::wire::SealedHead;
 use muster_proto::{Reason, Refusal};
@@ -125,21 +123,14 @@ impl KmsHost {
         let parts = AnswerParts {
             ask: *name,
             store: self.store_id(),
-            leases: leases.iter().map(|lease| sign(keys, lease)).collect(),
+            leases: leases.iter().map(|lease| keys.sign(lease)).collect(),
             refused,
             intervals: self.intervals().effective(served),
             revocations,
             now: *now,
         };
-        sign(keys, &host::answer_claims(ask, decision, parts))
+        keys.sign(&host::answer_claims(ask, decision, parts))
     }
-}
-
-/// Signs claims under the host's certificate; the chain is left out, the client has it.
-fn sign<C: Claims>(keys: &PublisherKeys, claims: &C) -> Vec<u8> {
-    let draft = Draft::new(claims, keys.publisher, keys.audience(), &keys.cert.key);
-    let signature = keys.signing.sign(&draft.to_be_signed());
-    draft.finish(signature, &[])
 }
 
 /// One event for each ask, with its reason.

@@ -202,7 +202,6 @@ pub(crate) fn complete(
     next.opening = vec![StoredOpening {
         secret: pending.opening_secret,
         made: now.seconds(),
-        statement: None,
     }];
     next.chain = activation.chain.clone();
     next.bundles = activation

@@ -2,6 +2,7 @@
 //! policies of the products it serves, and the revocations it has been told of.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use muster_net::seal::OpeningKey;
 use muster_proto::Refusal;
@@ -11,7 +12,7 @@ use muster_proto::ids::{ProductId, PublisherId, StoreId, Thumbprint};
 use muster_proto::limits::{OPENING_KEY_KEPT_SECONDS, OPENING_KEY_SECONDS};
 use muster_proto::reason::{kms as reasons, store as store_reasons};
 use muster_proto::statement::cert::Cert;
-use muster_proto::statement::envelope::Envelope;
+use muster_proto::statement::envelope::{Claims, Envelope};
 use muster_proto::statement::opening::Opening;
 use muster_proto::statement::policy::Policy;
 use muster_proto::statement::revocations::{RevocationSet, Revocations};
@@ -39,12 +40,12 @@ pub(crate) struct StoredKeys {
     pub(crate) pending: Option<StoredPending>,
 }
 
-/// One opening key, with the statement that announces it; the certificate's own has none.
+/// One opening key. The statement that announces it is signed anew at each load: the same bytes,
+/// since they follow from the key, when it was made and the store.
 #[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub(crate) struct StoredOpening {
     pub(crate) secret: [u8; 32],
     pub(crate) made: u64,
-    pub(crate) statement: Option<Vec<u8>>,
 }
 
 /// One installed host product key: what may be shown of it.
@@ -100,7 +101,8 @@ pub(crate) struct PublisherKeys {
     pub(crate) revoked: RevocationSet,
     pub(crate) revocations: NumberedRevocations,
     pub(crate) numbers: PoolNumbers,
-    opening_statement: Option<Vec<u8>>,
+    newest_opening: ([u8; 32], Timestamp),
+    hello: OnceLock<Vec<u8>>,
     chain: Vec<Vec<u8>>,
     opening: Vec<(OpeningKeyId, OpeningKey)>,
 }
@@ -145,7 +147,12 @@ impl PublisherKeys {
                 Ok((opening_key_id(&opening.public()), opening))
             })
             .collect::<Result<Vec<_>, Refusal>>()?;
-        let newest = stored.opening.first().and_then(|key| key.statement.clone());
+        let newest = stored
+            .opening
+            .first()
+            .ok_or(Refusal::from(reasons::NOT_CERTIFIED))?;
+        let made = Timestamp::from_seconds(newest.made);
+        let newest_opening = (OpeningKey::from_bytes(&newest.secret)?.public(), made);
         Ok(Self {
             publisher: root.publisher(),
             root,
@@ -157,7 +164,8 @@ impl PublisherKeys {
             revoked,
             revocations,
             numbers: PoolNumbers::new(),
-            opening_statement: newest,
+            newest_opening,
+            hello: OnceLock::new(),
             chain: stored.chain.clone(),
             opening,
         })
@@ -176,15 +184,31 @@ impl PublisherKeys {
         self.permit.thumbprint
     }
 
-    /// The host's greeting for this publisher.
+    /// The host's greeting for this publisher, made once.
     pub(crate) fn hello(&self, store: StoreId) -> Vec<u8> {
-        let (chain, opening) = (self.chain.clone(), self.opening_statement.clone());
-        Hello {
-            chain,
-            opening,
-            store,
-        }
-        .encode()
+        let greet = || {
+            let (opening_key, made) = self.newest_opening;
+            let claims = Opening {
+                opening_key,
+                store,
+                issued: made,
+                expires: made + Opening::LIFE,
+            };
+            let opening = self.sign(&claims);
+            Hello {
+                chain: self.chain.clone(),
+                opening,
+            }
+            .encode()
+        };
+        self.hello.get_or_init(greet).clone()
+    }
+
+    /// Signs claims under the host's certificate; the chain is left out, the client has it.
+    pub(crate) fn sign<C: Claims>(&self, claims: &C) -> Vec<u8> {
+        let draft = Draft::new(claims, self.publisher, self.audience(), &self.cert.key);
+        let signature = self.signing.sign(&draft.to_be_signed());
+        draft.finish(signature, &[])
     }
 
     /// The revocation delta that follows a number, the first where the holder has a gap.
@@ -222,13 +246,11 @@ pub(crate) fn rotate_opening_key(
         .ok_or(Refusal::from(reasons::NOT_CERTIFIED))?;
     let mut changed = false;
     if age(newest) >= Span::from_seconds(OPENING_KEY_SECONDS) {
-        let statement = announce(keys, fresh, now)?;
         keys.opening.insert(
             0,
             StoredOpening {
                 secret: *fresh.to_bytes(),
                 made: now.seconds(),
-                statement: Some(statement),
             },
         );
         changed = true;
@@ -243,30 +265,6 @@ pub(crate) fn rotate_opening_key(
         at == 1 || now.since(Timestamp::from_seconds(replaced[at - 2])) <= kept
     });
     Ok(changed || keys.opening.len() != before)
-}
-
-/// Signs the statement that announces an opening key, as long-lived as it can ever open.
-fn announce(keys: &StoredKeys, fresh: &OpeningKey, now: Timestamp) -> Result<Vec<u8>, Refusal> {
-    let leaf = keys
-        .chain
-        .first()
-        .ok_or(Refusal::from(reasons::NOT_CERTIFIED))?;
-    let envelope = Envelope::decode(leaf, Typ::Cert)?;
-    let signing = SecretKey::from_seed(&keys.signing_seed);
-    let life = Span::from_seconds(OPENING_KEY_SECONDS + OPENING_KEY_KEPT_SECONDS);
-    let claims = Opening {
-        opening_key: fresh.public(),
-        issued: now,
-        expires: now + life,
-    };
-    let draft = Draft::new(
-        &claims,
-        envelope.publisher,
-        envelope.name(),
-        &signing.public(),
-    );
-    let signature = signing.sign(&draft.to_be_signed());
-    Ok(draft.finish(signature, &[]))
 }
 
 /// Deltas with the numbers they lead from and to.

@@ -20,13 +20,13 @@ pub struct KmsHost {
     desk: Arc<Mutex<Desk>>,
     view: RwLock<View>,
     clock: Mutex<ClockGuard>,
-    store_id: StoreId,
 }
 
 /// What is replaced as a whole when the directory changed.
 struct View {
     publishers: BTreeMap<PublisherId, Arc<PublisherKeys>>,
     settings: Settings,
+    store: StoreId,
     version: u64,
 }
 
@@ -38,7 +38,6 @@ impl KmsHost {
 
     async fn load_records(records: Records) -> Result<Self, Refusal> {
         let identity = records.identity().await?;
-        let store_id = identity.id;
         let now = records.reference();
         let guard = match records.clock_reference().await? {
             Some(stored) => ClockGuard::resume(stored, now),
@@ -48,6 +47,7 @@ impl KmsHost {
         let view = View {
             publishers: load_keys(&records).await?,
             settings: records.settings().await?,
+            store: identity.id,
             version,
         };
         let mut desk = Desk::new(identity);
@@ -57,7 +57,6 @@ impl KmsHost {
             desk: Arc::new(Mutex::new(desk)),
             view: RwLock::new(view),
             clock: Mutex::new(guard),
-            store_id,
         })
     }
 
@@ -68,6 +67,10 @@ impl KmsHost {
             return Ok(false);
         }
         let publishers = load_keys(&self.records).await?;
+        // A restore may have brought another identity.
+        let identity = self.records.identity().await?;
+        let store = identity.id;
+        lock(&self.desk).set_store(identity);
         let settings = self.records.settings().await?;
         lock(&self.desk).set_new_identities_per_hour(settings.new_identities);
         if let Some(stored) = self.records.clock_reference().await? {
@@ -77,6 +80,7 @@ impl KmsHost {
         *view = View {
             publishers,
             settings,
+            store,
             version,
         };
         Ok(true)
@@ -129,7 +133,7 @@ impl KmsHost {
 
     /// The store's id.
     pub(crate) fn store_id(&self) -> StoreId {
-        self.store_id
+        self.read_view(|view| view.store)
     }
 
     /// Lets the store decide and commit.

@@ -113,22 +113,14 @@ pub fn product_key_info(publisher: PublisherId, issuing_cert: Thumbprint) -> Vec
 
 const HELLO_CHAIN: i64 = 1;
 const HELLO_OPENING: i64 = 2;
-const HELLO_STORE: i64 = 3;
 
 /// A host's greeting for one publisher: its chain and its present opening key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
     /// The host's certificate and the issuing key's, leaf first.
     pub chain: Vec<Vec<u8>>,
-    /// The opening-key statement, once the certificate's own key was replaced.
-    pub opening: Option<Vec<u8>>,
-    /// The host's store: it tells the client which of its tickets to show, and which pending nonce
-    /// to repeat. Nonces are kept **per store** until an answer of that store is kept: an ask that
-    /// one store took while its answer was lost, then answered by a host of another store, would
-    /// otherwise come back to the first with a fresh nonce and an old ticket, and an honest machine
-    /// would be told to make a new key. The field is a hint, not signed; so an order to make a new
-    /// key is obeyed only when the signed answer names the store that the ask was prepared for.
-    pub store: StoreId,
+    /// The statement that announces its present opening key and names its store.
+    pub opening: Vec<u8>,
 }
 
 /// A greeting that has been verified to the pinned root.
@@ -140,6 +132,8 @@ pub struct VerifiedHost {
     pub cert: Cert,
     /// The key to seal to.
     pub opening_key: [u8; 32],
+    /// The store whose tickets and nonces are used.
+    pub store: StoreId,
 }
 
 impl Hello {
@@ -148,8 +142,7 @@ impl Hello {
         let chain = self.chain.iter().cloned().map(Value::Bytes).collect();
         let map = MapWriter::new()
             .put(HELLO_CHAIN, Value::Array(chain))
-            .put_opt(HELLO_OPENING, self.opening.clone().map(Value::Bytes))
-            .bytes(HELLO_STORE, &self.store.0);
+            .bytes(HELLO_OPENING, &self.opening);
         cbor::encode(&map.into_value())
     }
 
@@ -161,17 +154,9 @@ impl Hello {
         let mut map = MapReader::new("hello", cbor::decode(bytes)?)?;
         let chain = list(&mut map, HELLO_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
         let chain = each_within(chain, CERT_BYTES_MAX)?;
-        let opening = map
-            .take(HELLO_OPENING)
-            .map(|item| bytes_of(item, OPENING_BYTES_MAX))
-            .transpose()?;
-        let store = StoreId(map.array(HELLO_STORE, "store")?);
+        let opening = bytes_of(map.need(HELLO_OPENING, "opening")?, OPENING_BYTES_MAX)?;
         map.finish_exact()?;
-        Ok(Self {
-            chain,
-            opening,
-            store,
-        })
+        Ok(Self { chain, opening })
     }
 
     /// Verifies the greeting to the pinned root: a KMS host's chain, not revoked, and its opening
@@ -199,43 +184,20 @@ impl Hello {
         };
         anchor.check_revoked(&permit)?;
         check_not_ended(cert.not_after, floor, "the host's certificate")?;
-        let opening_key = self.opening_key(anchor, &permit, &cert, floor)?;
+        let opening: Verified<Opening> = anchor.verify_under(&self.opening, &permit)?;
+        check_not_ended(opening.claims.expires, floor, "the opening key")?;
         Ok(VerifiedHost {
             permit,
             cert,
-            opening_key,
+            opening_key: opening.claims.opening_key,
+            store: opening.claims.store,
         })
-    }
-
-    /// The certificate's own opening key serves until the first one that replaces it must be
-    /// there. Without that end, whoever stole it could leave the statement out and read asks for
-    /// as long as the certificate lives.
-    fn opening_key(
-        &self,
-        anchor: &Anchor<'_>,
-        permit: &Permit,
-        cert: &Cert,
-        floor: Timestamp,
-    ) -> Result<[u8; 32], Refusal> {
-        let (key, ends) = match &self.opening {
-            None => (cert.opening_key, cert.issued + Opening::LIFE),
-            Some(bytes) => {
-                let verified: Verified<Opening> = anchor.verify_under(bytes, permit)?;
-                (verified.claims.opening_key, verified.claims.expires)
-            }
-        };
-        check_not_ended(ends, floor, "the opening key")?;
-        Ok(key)
     }
 }
 
 fn check_not_ended(ends: Timestamp, floor: Timestamp, what: &str) -> Result<(), Refusal> {
     if ends < floor {
-        let detail = format!(
-            "{what} ended at {}, it is {} or later",
-            ends.seconds(),
-            floor.seconds()
-        );
+        let detail = format!("{what} ended at {ends}, it is {floor} or later");
         return Err(Refusal::new(reasons::SIGNER_EXPIRED, detail));
     }
     Ok(())

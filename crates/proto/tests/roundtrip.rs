@@ -433,11 +433,12 @@ proptest! {
     #[test]
     fn openings_come_back(
         opening_key in any::<[u8; 32]>(),
+        store in any::<[u8; 8]>().prop_map(StoreId),
         issued in 0..Timestamp::MAX.seconds() - Opening::LIFE.seconds(),
         life in 0..=Opening::LIFE.seconds(),
     ) {
         let issued = Timestamp::from_seconds(issued);
-        comes_back(&Opening { opening_key, issued, expires: issued + Span::from_seconds(life) });
+        comes_back(&Opening { opening_key, store, issued, expires: issued + Span::from_seconds(life) });
     }
 
     #[test]
@@ -450,10 +451,9 @@ proptest! {
     #[test]
     fn greetings_come_back(
         chain in vec(vec(any::<u8>(), 0..1_024), 0..=2),
-        opening in proptest::option::of(vec(any::<u8>(), 0..1_024)),
-        store in any::<[u8; 8]>(),
+        opening in vec(any::<u8>(), 0..1_024),
     ) {
-        let hello = Hello { chain, opening, store: StoreId(store) };
+        let hello = Hello { chain, opening };
         prop_assert_eq!(Hello::decode(&hello.encode()).expect("a greeting"), hello);
     }
 

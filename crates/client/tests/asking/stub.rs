@@ -194,11 +194,12 @@ impl Script {
     fn hello(&self) -> Hello {
         let opening = Opening {
             opening_key: self.opening.public(),
+            store: self.station.store,
             issued: self.now,
             expires: self.now + Opening::LIFE,
         };
         Hello {
-            opening: Some(self.station.signer.sign(&opening, false)),
+            opening: self.station.signer.sign(&opening, false),
             ..self.station.hello(self.now)
         }
     }

@@ -57,7 +57,7 @@ pub struct Host {
     pub verified: VerifiedHost,
     /// The chain shown.
     pub chain: Vec<Vec<u8>>,
-    /// The store it named: a hint until the answer signs it.
+    /// The store it names, signed with its opening key.
     pub store: StoreId,
 }
 
@@ -100,7 +100,7 @@ impl Host {
         }
         Ok(Self {
             chain: hello.chain.clone(),
-            store: hello.store,
+            store: verified.store,
             verified,
         })
     }

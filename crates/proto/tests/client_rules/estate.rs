@@ -205,13 +205,13 @@ impl Station {
     pub(crate) fn hello(&self, now: Timestamp) -> Hello {
         let opening = Opening {
             opening_key: [7; 32],
+            store: self.store,
             issued: now.max(self.issued),
             expires: now.max(self.issued) + Opening::LIFE,
         };
         Hello {
             chain: self.signer.chain.clone(),
-            opening: Some(self.signer.sign(&opening, false)),
-            store: self.store,
+            opening: self.signer.sign(&opening, false),
         }
     }
 

@@ -15,7 +15,7 @@ use muster_proto::time::{Span, Timestamp};
 use muster_proto::wire::{Bundle, Hello};
 use serde_json::Value as Json;
 
-use super::estate::{CLIENT, Estate, KMS_HOST, OLD_CLIENT, OTHER_HOST, STORE, Signer, day, ticket};
+use super::estate::{CLIENT, Estate, KMS_HOST, OLD_CLIENT, OTHER_HOST, Signer, day, ticket};
 use super::forge::{Cbor, Forge};
 use super::good::bundle_of;
 use super::writer::Vector;
@@ -170,8 +170,8 @@ const HELLO_MEMBERS: &[Case<fn(&mut Cbor)>] = &[
         reasons::FIELD_MISSING,
     ),
     (
-        "hello-without-its-store",
-        |h| h.take(3),
+        "hello-without-its-opening-key",
+        |h| h.take(2),
         reasons::FIELD_MISSING,
     ),
 ];
@@ -344,7 +344,17 @@ fn openings(estate: &Estate) -> Vec<Json> {
         expires: day(31) + Opening::LIFE + Span::from_seconds(1),
         ..estate.opening()
     };
+    let storeless = Forge::of(
+        &estate
+            .kms_host
+            .sign_alone(estate.publisher, &estate.opening()),
+    )
+    .own(|own| own.take(-2))
+    .sign(&estate.key(KMS_HOST));
     vec![
+        Vector::statement("opening-without-its-store", Typ::Opening, &storeless)
+            .chain(&estate.kms_host.chain)
+            .refused(reasons::FIELD_MISSING),
         of(
             "opening-that-lasts-too-long",
             &estate.kms_host,
@@ -366,7 +376,10 @@ fn hellos(estate: &Estate) -> Vec<Json> {
             .with("root", "contoso")
             .with("floor", floor.seconds())
     };
-    let first = hello(&estate.kms_host.chain, None).encode();
+    let opening = estate
+        .kms_host
+        .sign_alone(estate.publisher, &estate.first_opening());
+    let first = hello(&estate.kms_host.chain, &opening).encode();
     let key = estate.public(KMS_HOST).thumbprint();
     let revoked = vector("hello-of-a-revoked-host", &first, day(2)).revoked(&[key]);
     let mut vectors = vec![revoked.refused(reasons::REVOKED)];
@@ -376,7 +389,7 @@ fn hellos(estate: &Estate) -> Vec<Json> {
         vectors.push(vector(name, &altered.write(), day(2)).refused(*reason));
     }
     for (name, chain, floor, reason) in hello_chains(estate) {
-        let bytes = hello(&chain, None).encode();
+        let bytes = hello(&chain, &opening).encode();
         vectors.push(vector(name, &bytes, floor).refused(reason));
     }
     let ended = estate.opening().expires + Span::from_seconds(1);
@@ -396,17 +409,16 @@ fn hellos(estate: &Estate) -> Vec<Json> {
     ];
     for (name, signer, floor, reason) in openings {
         let opening = signer.sign_alone(estate.publisher, &estate.opening());
-        let bytes = hello(&estate.kms_host.chain, Some(opening)).encode();
+        let bytes = hello(&estate.kms_host.chain, &opening).encode();
         vectors.push(vector(name, &bytes, floor).refused(reason));
     }
     vectors
 }
 
-fn hello(chain: &[Vec<u8>], opening: Option<Vec<u8>>) -> Hello {
+fn hello(chain: &[Vec<u8>], opening: &[u8]) -> Hello {
     Hello {
         chain: chain.to_vec(),
-        opening,
-        store: STORE,
+        opening: opening.to_vec(),
     }
 }
 

@@ -108,6 +108,7 @@ fn statement_of(estate: &Estate, typ: Typ, signer: &Signer) -> Vec<u8> {
 pub(crate) fn without_claims(typ: Typ, signer: &Signer, publisher: PublisherId) -> Vec<u8> {
     let opening = muster_proto::statement::opening::Opening {
         opening_key: [0; 32],
+        store: super::estate::STORE,
         issued: super::estate::day(3),
         expires: super::estate::day(3),
     };

@@ -316,8 +316,19 @@ impl Estate {
     pub(crate) fn opening(&self) -> Opening {
         Opening {
             opening_key: [self.first + 0x45; 32],
+            store: STORE,
             issued: day(31),
             expires: day(31) + Opening::LIFE,
+        }
+    }
+
+    /// The KMS host's first opening key: the one its certificate names.
+    pub(crate) fn first_opening(&self) -> Opening {
+        Opening {
+            opening_key: self.kms_cert().opening_key,
+            store: STORE,
+            issued: day(1),
+            expires: day(1) + Opening::LIFE,
         }
     }
 

@@ -330,10 +330,12 @@ fn hellos(estate: &Estate) -> Vec<Json> {
     let opening = estate
         .kms_host
         .sign_alone(estate.publisher, &estate.opening());
-    let hello = |opening: Option<Vec<u8>>| Hello {
+    let first = estate
+        .kms_host
+        .sign_alone(estate.publisher, &estate.first_opening());
+    let hello = |opening: Vec<u8>| Hello {
         chain: estate.kms_host.chain.clone(),
         opening,
-        store: STORE,
     };
     let means = |key: [u8; 32]| json!({ "opening_key": Thumbprint(key).to_string(), "store": STORE.to_string() });
     let of = |name: &str, hello: &Hello, floor: u64| {
@@ -341,7 +343,7 @@ fn hellos(estate: &Estate) -> Vec<Json> {
             .with("root", "contoso")
             .with("floor", floor)
     };
-    let first = hello(None);
+    let first = hello(first);
     vec![
         of("hello-first", &first, day(2).seconds())
             .accepted_as(means(estate.kms_cert().opening_key)),
@@ -349,7 +351,7 @@ fn hellos(estate: &Estate) -> Vec<Json> {
             .accepted_as(means(estate.kms_cert().opening_key)),
         of(
             "hello-with-a-new-opening-key",
-            &hello(Some(opening)),
+            &hello(opening),
             day(60).seconds(),
         )
         .accepted_as(means(estate.opening().opening_key)),
