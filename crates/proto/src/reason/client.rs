@@ -19,7 +19,7 @@ reasons! {
         "give the right --dir, or install it: muster client install-key KEY --policy FILE";
     NEVER_LICENSED = "MUSTER-CLI-0005", "No host has granted a lease yet",
         "the machine has not asked yet, or no host answered",
-        "run `muster client activate`; it names each host that it tries, and what came back";
+        "see what the last ask said, or ask now: muster client activate names each host and its answer";
     COUNT_BELOW = "MUSTER-CLI-0006", "The host has counted fewer machines than the product needs",
         "too few machines have asked this host within the count window",
         "let more machines ask the same host; this one asks again by itself";

@@ -177,7 +177,7 @@ reasons! {
     NET_TLS_UNTRUSTED = "MUSTER-NET-0024",
         "The authority's TLS certificate is not trusted",
         "it is self-signed, or its issuer is not among this machine's trusted authorities",
-        "add its issuer with the CA file option, or install it in the system's store";
+        "give its issuer's certificate with `--ca-file FILE`, or install it in the system's store";
     NET_TLS_WRONG_NAME = "MUSTER-NET-0025",
         "The authority's TLS certificate is for another name",
         "the URL uses an alias or an address that the certificate does not hold",
