@@ -182,6 +182,13 @@ cp -p authority/*.key authority/root.pub authority2/
 "$MUSTER" authority key list --dir authority2
 "$MUSTER" authority host list --dir authority2
 
+say "The publisher asks for more machines: a new policy, which hosts fetch within a day"
+authority product set cad --threshold 3
+[ "$(authority product show cad --json | field policy.version)" = 2 ] || fail "not version 2"
+authority product policy cad --out cad-2.policy
+machine 1 install-key @generic.key --policy cad-2.policy > out 2> words
+refused MUSTER-STM-0035 machine 1 install-key @generic.key --policy cad.policy
+
 say "The end of a key: the host stops serving it, the machines keep their leases"
 last5=$(tail -c 6 host.key)
 refused MUSTER-KMS-0044 "$MUSTER" kms remove-key AAAAA --dir moved
