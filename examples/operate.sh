@@ -15,6 +15,8 @@ fi
 work=$(mktemp -d)
 pids=()
 cleanup() {
+  local exit=$?
+  [ "$exit" = 0 ] || { echo "ended with $exit; the last words kept were:"; cat words; } >&2 || true
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
   for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
   rm -rf "$work"
