@@ -52,7 +52,7 @@ reasons! {
         "install one: muster kms install-key";
     PRODUCT_UNKNOWN = "MUSTER-KMS-0021", "The host holds no policy of this product",
         "its id was mistyped, or it is newer than what the authority told this host",
-        "check the product's id; of a new product, renew the host to fetch its policy: muster kms renew";
+        "check the product's id; policies come with the host product key of the product, and newer ones daily";
     OTHER_SITE = "MUSTER-KMS-0022", "The product's policy is for another site",
         "the policy names one customer or site, and the host belongs to another",
         "use the host of that site, or the policy of this one";
