@@ -256,13 +256,17 @@ pub(crate) fn rotate_opening_key(
         changed = true;
     }
     let kept = Span::from_seconds(OPENING_KEY_KEPT_SECONDS);
+    // A host that was off replaces its key late. What was sealed to it before opens no longer for
+    // that: rows of clients are kept just so long, and a recorded ask must not outlive its row.
+    let longest = Span::from_seconds(OPENING_KEY_SECONDS + OPENING_KEY_KEPT_SECONDS);
     // A key was replaced when the one before it in the list was made.
     let replaced: Vec<u64> = keys.opening.iter().map(|key| key.made).collect();
     let before = keys.opening.len();
     let mut at = 0;
-    keys.opening.retain(|_| {
+    keys.opening.retain(|key| {
         at += 1;
-        at == 1 || now.since(Timestamp::from_seconds(replaced[at - 2])) <= kept
+        let since = |made| now.since(Timestamp::from_seconds(made));
+        at == 1 || (since(replaced[at - 2]) <= kept && since(key.made) <= longest)
     });
     Ok(changed || keys.opening.len() != before)
 }

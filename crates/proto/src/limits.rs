@@ -130,6 +130,10 @@ pub const HTTP_CONNECTIONS_MAX: usize = 10_000;
 /// Connections a listener holds at once from one source by default; a source is an IPv4 address or
 /// an IPv6 /64.
 pub const HTTP_CONNECTIONS_PER_SOURCE_MAX: usize = 1_000;
+/// Open files that a listener leaves to the rest of its process: its store, DNS, an authority.
+pub const HTTP_DESCRIPTORS_RESERVED: u64 = 128;
+/// Sources that still find a connection each where the limit of open files allows fewer connections.
+pub const HTTP_SOURCES_AT_LEAST: usize = 8;
 /// Bytes of a request's or an answer's HTTP head.
 pub const HTTP_HEAD_BYTES_MAX: usize = 16_384;
 /// Connections that may wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`).
@@ -157,6 +161,12 @@ pub const TLS_FILES_CHECK_SECONDS: u64 = 60;
 pub const TLS_FILE_BYTES_MAX: usize = 1_048_576;
 /// How long sent bytes may stay unacknowledged before a connection is given up, in seconds.
 pub const HTTP_UNACKNOWLEDGED_SECONDS: u64 = 30;
+/// Lines of one kind that a service may log at once, beyond those of `LOG_LINES_PER_SECOND`.
+pub const LOG_LINES_BURST: u32 = 2_000;
+/// Lines of one kind that a service logs in a second in the long run. The rest is counted.
+pub const LOG_LINES_PER_SECOND: u32 = 20;
+/// How often a service tells how many lines of one kind it left out, in seconds.
+pub const LOG_LEFT_OUT_SECONDS: u64 = 60;
 /// How often a listener reports faults of connections at most, in seconds.
 pub const HTTP_FAULT_REPORT_SECONDS: u64 = 60;
 /// How long a client waits for a connection to one host, in seconds.
@@ -199,6 +209,8 @@ pub const HOST_CLIENT_BUDGET_DEFAULT: u32 = 100_000;
 pub const ISSUING_CLIENT_BUDGET_DEFAULT: u32 = 1_000_000;
 /// Longest lease validity of a policy, in days.
 pub const POLICY_VALIDITY_DAYS_MAX: u64 = 3_660;
+/// Characters of each word of an authority's refusal that are shown.
+pub const AUTHORITY_WORDS_MAX: usize = 256;
 /// How long before its issue a certificate begins, for clocks that are behind, in seconds: 1 hour.
 pub const CERT_BACKDATED_SECONDS: u64 = 3_600;
 /// Requests one source may send to an authority in a minute; a source is an IPv4 address or an
@@ -255,9 +267,10 @@ pub const FOLLOW_SECONDS: u64 = 1;
 /// How often a running KMS host looks after its keys and notes its clock, in seconds: 1 hour.
 pub const UPKEEP_SECONDS: u64 = 3_600;
 
-/// How long the row of a client that no longer counts is kept, in seconds: 30 days after its last
-/// ask. Its tickets are known so long; after that it is a new client with a true ticket.
-pub const CLIENT_ROW_KEPT_SECONDS: u64 = 30 * 86_400;
+/// How long the row of a client that no longer counts is kept after its last ask, in seconds: a day
+/// longer than any opening key opens that ask, so that nobody who recorded it can bring it as a
+/// first contact. After that it is a new client with a true ticket.
+pub const CLIENT_ROW_KEPT_SECONDS: u64 = OPENING_KEY_SECONDS + OPENING_KEY_KEPT_SECONDS + 86_400;
 /// How soon after its start a KMS host asks its authorities for news, in seconds.
 pub const REFRESH_FIRST_SECONDS: u64 = 60;
 /// How often a KMS host asks its authorities for news, in seconds: 24 hours.

@@ -408,8 +408,18 @@ fn a_copied_machine_gets_a_key_of_its_own() {
         (reason_of(&answer), leases[0].count),
         (reasons::SUCCEEDED, 1)
     );
+    // The original's last ask once more counts nobody; when it asks anew, it is counted again.
     let again = estate.ask(&original, 2, &["cad"]);
     let (answer, leases) = estate.exchange(&original, &again, NOW);
+    assert_eq!(
+        (reason_of(&answer), leases.len()),
+        (reasons::REPEATED_LATE, 0)
+    );
+    let anew = Ask {
+        ticket: answer.ticket,
+        ..estate.ask(&original, 5, &["cad"])
+    };
+    let (answer, leases) = estate.exchange(&original, &anew, NOW);
     assert_eq!(
         (reason_of(&answer), leases[0].count),
         (reasons::COUNTED_AGAIN, 2)

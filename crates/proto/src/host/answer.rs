@@ -72,7 +72,7 @@ pub fn answer_claims(ask: &Ask, decision: &Decision, parts: AnswerParts) -> Answ
             let leases = parts.leases;
             (Outcome::Granted { leases }, Some(ticket))
         }
-        Verdict::Wait => (Outcome::Wait, None),
+        Verdict::Wait { ticket } => (Outcome::Wait, ticket),
         Verdict::NewKey { order } => (Outcome::NewKey { order }, None),
         Verdict::Refused => (Outcome::Refused, None),
     };

@@ -24,7 +24,10 @@ pub enum Verdict {
         ticket: Ticket,
     },
     /// Not counted now; ask again after the retry interval.
-    Wait,
+    Wait {
+        /// The ticket of a client that is known, to be shown then.
+        ticket: Option<Ticket>,
+    },
     /// Two machines share this identity: make a new key.
     NewKey {
         /// The order, to be shown with the successor's first ask.
@@ -107,9 +110,9 @@ impl Desk {
     /// Decides about one ask. The order of the rules is the specification's:
     ///
     /// 1. A client the store does not know is a first contact, whatever its ticket.
-    /// 2. The nonce of its last ask: the same answer with the count and time of now. A row that no
-    ///    longer counts in a pool asked for is counted there again, since it is the machine itself
-    ///    that asks; its generation stays.
+    /// 2. The nonce of its last ask: the same answer with the count and time of now, and nothing
+    ///    changes. Where its row no longer counts in a pool asked for, it is told to ask anew: what
+    ///    comes a second time may come from anybody who recorded it, and must count nobody.
     /// 3. A true ticket of the current or a later generation: the row goes on from the ticket.
     /// 4. Anything else: two machines share one identity. Nothing changes.
     pub fn decide(&mut self, known: &Known, facts: &AskFacts, now: Timestamp) -> Decision {
@@ -140,7 +143,7 @@ impl Desk {
             return view.unchanged(Verdict::Refused, reasons::BUDGET_SPENT);
         }
         if !self.limiter.admit(facts.source, view.now) {
-            return view.unchanged(Verdict::Wait, reasons::BUSY);
+            return view.unchanged(Verdict::Wait { ticket: None }, reasons::BUSY);
         }
         let shown = self.true_ticket(facts);
         let row = ClientRow {
@@ -170,24 +173,13 @@ impl Desk {
     }
 
     fn repeat(&self, view: &View<'_>, row: &ClientRow) -> Decision {
+        let holder = holder(view.facts);
+        let ticket = give(&self.store, Purpose::Ticket, holder, row.generation);
         if view.counts_everywhere(row) {
-            let ticket = give(
-                &self.store,
-                Purpose::Ticket,
-                holder(view.facts),
-                row.generation,
-            );
             return view.unchanged(Verdict::Granted { ticket }, reasons::REPEATED);
         }
-        if !view.fits_budget(Some(row), None) {
-            return view.unchanged(Verdict::Refused, reasons::BUDGET_SPENT);
-        }
-        let next = ClientRow {
-            last_seen: view.now,
-            seats: view.seats(&row.seats),
-            ..row.clone()
-        };
-        self.granted(view, Some(row), None, next, reasons::COUNTED_AGAIN, None)
+        let ticket = Some(ticket);
+        view.unchanged(Verdict::Wait { ticket }, reasons::REPEATED_LATE)
     }
 
     fn renew(&self, view: &View<'_>, row: &ClientRow, generation: u32) -> Decision {

@@ -158,7 +158,7 @@ fn a_later_true_ticket_is_where_the_row_goes_on() {
 }
 
 #[test]
-fn the_same_nonce_changes_nothing_but_brings_a_passed_row_back() {
+fn the_same_nonce_changes_nothing_and_counts_nobody_again() {
     let mut desk = desk();
     let (known, ticket) = met(&mut desk, 1);
     let repeated = desk.decide(&known, &facts(1, 1), NOW);
@@ -172,8 +172,21 @@ fn the_same_nonce_changes_nothing_but_brings_a_passed_row_back() {
         publisher_clients: 0,
         ..known
     };
-    let back = desk.decide(&gone, &facts(1, 1), later);
-    assert_eq!(back.verdict, Verdict::Granted { ticket }, "the same ticket");
+    let late = desk.decide(&gone, &facts(1, 1), later);
+    let same = Some(ticket);
+    assert_eq!(
+        late.verdict,
+        Verdict::Wait { ticket: same },
+        "the same ticket"
+    );
+    assert_eq!(late.reason, reasons::REPEATED_LATE);
+    assert_eq!(late.change, Change::default());
+    assert_eq!(late.counts, [(POOL, 0)]);
+    let anew = AskFacts {
+        ticket: same,
+        ..facts(1, 2)
+    };
+    let back = desk.decide(&gone, &anew, later);
     assert_eq!(back.reason, reasons::COUNTED_AGAIN);
     assert_eq!(back.counts, [(POOL, 1)]);
 }
@@ -182,7 +195,7 @@ fn the_same_nonce_changes_nothing_but_brings_a_passed_row_back() {
 #[test]
 fn a_machine_set_back_leaves_no_ghost_in_the_count() {
     let mut desk = desk();
-    let (known, _) = met(&mut desk, 1);
+    let (known, ticket) = met(&mut desk, 1);
     let ordered = desk.decide(&known, &facts(1, 2), NOW);
     let Verdict::NewKey { order } = ordered.verdict else {
         panic!("{ordered:?}")
@@ -237,12 +250,21 @@ fn a_machine_set_back_leaves_no_ghost_in_the_count() {
         assert_eq!(decision.change.audit, Some(AuditEvent::FirstSeen));
     }
 
-    // The old key counts again when it asks itself, with the nonce it had or a new one.
+    // The old key counts again when it asks itself, not when its last ask comes once more.
     let emptied = Known {
         client: Some(row),
         ..known.clone()
     };
-    let again = desk.decide(&emptied, &facts(1, 1), NOW);
+    let repeated = desk.decide(&emptied, &facts(1, 1), NOW);
+    assert_eq!(
+        (repeated.reason, repeated.counts, repeated.change),
+        (reasons::REPEATED_LATE, vec![(POOL, 5)], Change::default())
+    );
+    let anew = AskFacts {
+        ticket: Some(ticket),
+        ..facts(1, 2)
+    };
+    let again = desk.decide(&emptied, &anew, NOW);
     assert_eq!(
         (again.reason, again.counts),
         (reasons::COUNTED_AGAIN, vec![(POOL, 6)])
@@ -308,7 +330,8 @@ fn the_limit_on_new_identities_spares_those_that_are_known() {
     let new = |client: u8, desk: &mut Desk| desk.decide(&known(0), &facts(client, 1), NOW);
     assert!(new(2, &mut desk).is_granted() && new(3, &mut desk).is_granted());
     let busy = new(4, &mut desk);
-    assert_eq!((busy.verdict, busy.reason), (Verdict::Wait, reasons::BUSY));
+    let wait = Verdict::Wait { ticket: None };
+    assert_eq!((busy.verdict, busy.reason), (wait, reasons::BUSY));
     assert_eq!(busy.change, Change::default());
     let renewal = AskFacts {
         ticket: Some(ticket),

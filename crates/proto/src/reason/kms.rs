@@ -46,6 +46,9 @@ reasons! {
     INTERVAL_WRONG = "MUSTER-KMS-0014", "An interval is outside its bounds",
         "renewal and retry must be 15 minutes to 30 days",
         "choose an interval within the bounds";
+    REPEATED_LATE = "MUSTER-KMS-0015", "The same ask came again after the machine had left the count, and nobody was counted",
+        "its answer was lost and the window has passed since, or somebody sends what he recorded",
+        "nothing: the machine is counted when it asks anew, after the retry interval";
 
     PRODUCT_NOT_CERTIFIED = "MUSTER-KMS-0020", "The host is not certified for this product",
         "no host product key for it was installed on this host",

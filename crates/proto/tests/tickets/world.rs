@@ -121,6 +121,8 @@ pub(crate) struct Reply {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Says {
     Granted(TicketBytes),
+    /// Not counted; the ticket to ask anew with.
+    Wait(TicketBytes),
     NewKey(TicketBytes),
 }
 
@@ -256,6 +258,9 @@ impl Store {
                 assert!(self.rows[&message.key].is_counted, "the asker is counted");
                 Says::Granted(ticket.to_bytes())
             }
+            Verdict::Wait {
+                ticket: Some(ticket),
+            } => Says::Wait(ticket.to_bytes()),
             Verdict::NewKey { order } => Says::NewKey(order.to_bytes()),
             other => panic!("neither limit nor budget is reached: {other:?}"),
         }
@@ -455,13 +460,15 @@ impl World {
         }
         let is_expected = reply.store == reply.prepared;
         match reply.says {
-            Says::Granted(ticket) => {
+            Says::Granted(ticket) | Says::Wait(ticket) => {
                 match bounds.client {
                     Client::OneTicketForAll => machine.tickets[0] = Some(ticket),
                     _ => machine.tickets[reply.store] = Some(ticket),
                 }
-                machine.predecessor = None;
-                machine.has_lease = true;
+                if matches!(reply.says, Says::Granted(_)) {
+                    machine.predecessor = None;
+                    machine.has_lease = true;
+                }
             }
             Says::NewKey(_) if !is_expected => {}
             Says::NewKey(_) if machine.is_honest => return Err(Broken::HonestMachineOrdered),

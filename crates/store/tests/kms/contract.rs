@@ -89,7 +89,12 @@ contract! {
         assert_eq!(decision.counts, [(pool, 1)]);
         assert_eq!(store.pools(at(NOW)).await.unwrap()[0].count, 1);
         let again = Ask { nonce: 1, ..first };
-        let decision = store.submit(desk, facts(&again), at(NOW)).await.unwrap();
+        let decision = store.submit(desk.clone(), facts(&again), at(NOW)).await.unwrap();
+        assert_eq!(decision.reason, kms::REPEATED_LATE);
+        assert_eq!(decision.counts, [(pool, 1)]);
+        let Verdict::Wait { ticket } = decision.verdict else { panic!("{decision:?}") };
+        let anew = Ask { nonce: 3, ticket, ..first };
+        let decision = store.submit(desk, facts(&anew), at(NOW)).await.unwrap();
         assert_eq!(decision.reason, kms::COUNTED_AGAIN);
         assert_eq!(decision.counts, [(pool, 2)]);
         let audit = store.audit(1, 10).await.unwrap();
