@@ -504,7 +504,7 @@ impl Client {
     }
 
     /// Forgets keys of this machine, tickets, leases and moments, and keeps what is installed and
-    /// set: for an image before it is copied.
+    /// set, and a rearm that is spent: for an image before it is copied.
     ///
     /// # Errors
     /// A disk that fails.
@@ -529,9 +529,12 @@ impl Client {
                     installed.lease = None;
                     installed.counted = None;
                     installed.refused = None;
-                    let installed_at = installed.marks.installed;
+                    // Graces that have begun go on, or every reset would give them again.
+                    let marks = installed.marks;
                     installed.marks = Default::default();
-                    installed.marks.installed = installed_at;
+                    installed.marks.installed = marks.installed;
+                    installed.marks.rearmed = marks.rearmed;
+                    installed.marks.rearm_spent = marks.rearm_spent;
                 }
                 if let Some(own) = opened.identity.publishers.get(publisher) {
                     muster_proto::client::asking::note_keys(own, holding);
