@@ -10,6 +10,7 @@ use muster_proto::authority::answer::Publisher;
 use muster_proto::authority::renewable_from;
 use muster_proto::host::check_interval;
 use muster_proto::ids::PublisherId;
+use muster_proto::limits::AUTHORITY_WORDS_MAX;
 use muster_proto::key::{Channel, ProductKey};
 use muster_proto::reason::kms as reasons;
 use muster_proto::time::Span;
@@ -372,15 +373,11 @@ fn accept(status: u16, body: &[u8]) -> Result<Vec<u8>, Refusal> {
         return Ok(body.to_vec());
     }
     let error: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    // Words of somebody who may not be the authority at all: one line, and not a long one.
     let word = |name: &str| {
-        Some(
-            error
-                .as_ref()?
-                .get("error")?
-                .get(name)?
-                .as_str()?
-                .to_owned(),
-        )
+        let word = error.as_ref()?.get("error")?.get(name)?.as_str()?;
+        let line = word.chars().filter(|symbol| !matches!(symbol, '\n' | '\r'));
+        Some(line.take(AUTHORITY_WORDS_MAX).collect::<String>())
     };
     let code = word("code").unwrap_or_default();
     match Reason::find(&code) {
@@ -396,5 +393,27 @@ fn accept(status: u16, body: &[u8]) -> Result<Vec<u8>, Refusal> {
                 format!("{text} ({code})"),
             ))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_authority_says_is_one_short_line() {
+        let said = |code: &str, words: &str| {
+            let error = serde_json::json!({ "code": code, "text": words, "detail": words });
+            let body = serde_json::json!({ "error": error }).to_string();
+            accept(403, body.as_bytes()).unwrap_err()
+        };
+        let words = format!("a\r\n  next: b{}", "c".repeat(9_000));
+        for code in ["X", "MUSTER-KEY-0007"] {
+            let refusal = said(code, &words);
+            assert!(refusal.detail.starts_with("a  next: bc"), "{refusal}");
+            assert!(refusal.detail.len() < AUTHORITY_WORDS_MAX + 10);
+            assert!(!refusal.detail.contains(['\r', '\n']));
+        }
+        assert_eq!(said("", "x").reason, reasons::AUTHORITY_ODD);
     }
 }

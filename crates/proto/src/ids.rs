@@ -68,11 +68,13 @@ impl From<Thumbprint> for ClientId {
 /// Whether a text may be shown to people as it is: no control character, no line or paragraph
 /// separator, nothing that turns the direction of writing.
 pub(crate) fn is_line(text: &str) -> bool {
-    let steers = |symbol: char| {
-        symbol.is_control()
-            || matches!(symbol, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     !text.contains(steers)
+}
+
+/// Whether a character does something to a terminal other than to stand there.
+pub(crate) fn steers(symbol: char) -> bool {
+    symbol.is_control()
+        || matches!(symbol, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Refuses a display name that a statement could not carry: 1 to 128 bytes, and no character that

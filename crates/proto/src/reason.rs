@@ -13,7 +13,9 @@ pub mod kms;
 pub mod statement;
 pub mod store;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+
+use crate::ids::steers;
 
 /// One row of the reason table.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -135,19 +137,22 @@ impl From<Reason> for Refusal {
     }
 }
 
+/// The detail may hold what somebody else sent: what would steer a terminal or a log stands escaped,
+/// but for line breaks and tabs.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.detail.is_empty() {
-            write!(f, "{}", self.reason)
-        } else {
-            write!(
-                f,
-                "{}: {} ({})",
-                self.reason.text(),
-                self.detail,
-                self.reason.code()
-            )
+            return write!(f, "{}", self.reason);
         }
+        write!(f, "{}: ", self.reason.text())?;
+        for symbol in self.detail.chars() {
+            if steers(symbol) && !matches!(symbol, '\n' | '\t') {
+                write!(f, "{}", symbol.escape_unicode())?;
+            } else {
+                f.write_char(symbol)?;
+            }
+        }
+        write!(f, " ({})", self.reason.code())
     }
 }
 
@@ -172,6 +177,14 @@ pub(crate) use reasons;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_detail_steers_no_terminal() {
+        let detail = "\u{1b}[31m\u{202e}a\u{9b}1m\tb\nc é";
+        let refusal = Refusal::new(key::UNKNOWN, detail);
+        let shown = r"\u{1b}[31m\u{202e}a\u{9b}1m".to_owned() + "\tb\nc é";
+        assert!(refusal.to_string().contains(&shown), "{refusal}");
+    }
 
     #[test]
     fn codes_are_well_formed_and_unique() {
