@@ -4,6 +4,7 @@
 pub mod authority;
 mod client;
 mod connect;
+mod descriptors;
 mod guard;
 mod listener;
 mod server;

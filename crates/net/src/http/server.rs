@@ -38,6 +38,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::descriptors;
 use super::guard::{Fault, Faults, Sources};
 use super::listener::Listener;
 
@@ -149,12 +150,13 @@ pub struct ServerReport {
 
 /// Serves until `shutdown` is ready; then accepts nothing more, lets requests under way end within
 /// `stop_timeout`, and cuts the rest. The handler runs as often at once as there are connections.
+/// Where the process may not open as many files as there may be connections, there are fewer.
 ///
 /// # Errors
 /// `NET_LISTEN_FAILED` when the runtime cannot watch the sockets.
 pub async fn serve<H, F>(
     listener: Listener,
-    limits: ServerLimits,
+    mut limits: ServerLimits,
     handler: H,
     shutdown: impl Future<Output = ()>,
 ) -> Result<ServerReport, Refusal>
@@ -168,6 +170,7 @@ where
         .map(TcpListener::from_std)
         .collect::<io::Result<Vec<_>>>()
         .map_err(|error| Refusal::new(reason::NET_LISTEN_FAILED, error.to_string()))?;
+    descriptors::fit(&mut limits);
     let server = Arc::new(Server {
         tls: listener.tls.map(TlsAcceptor::from),
         http: builder(&limits),
