@@ -9,6 +9,7 @@ mod explain;
 mod inspect;
 mod kms;
 pub(crate) mod kms_show;
+mod log_limit;
 pub(crate) mod service;
 mod shell;
 

@@ -9,6 +9,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::log_limit::LogLimit;
 use crate::report::print_ready;
 
 /// Logs to stderr, from where journald takes it. Services tell what they do, other commands what
@@ -32,7 +33,9 @@ pub(super) fn log(verbose: u8, is_service: bool) {
         .with_target(false)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry()
+        .with(filter)
+        .with(LogLimit::default());
     // journald stamps each line itself. A second initialisation, as in tests, changes nothing.
     let _ = if std::env::var_os("JOURNAL_STREAM").is_some() {
         registry.with(format.without_time()).try_init()
