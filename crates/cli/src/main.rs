@@ -8,6 +8,7 @@ mod config;
 mod dirs;
 mod files;
 mod lab;
+mod notify;
 mod report;
 mod times;
 

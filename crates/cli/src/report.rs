@@ -1,12 +1,14 @@
 //! What a command leaves behind: data on stdout, words on stderr, one exit code. The only file that
 //! prints.
-#![expect(clippy::print_stderr, reason = "printing is this file's job")]
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use muster_proto::reason::config::MISUSED;
 use muster_proto::{Reason, Refusal};
 use serde_json::{Value, json};
+
+use crate::notify;
 
 /// The result of one command, for people and for programs.
 pub(crate) struct Report {
@@ -52,7 +54,7 @@ impl Report {
             print_data(&self.text);
         }
         for words in &self.words {
-            eprintln!("{words}");
+            say(words);
         }
         if self.done {
             ExitCode::SUCCESS
@@ -67,10 +69,11 @@ pub(crate) fn print_refusal(refusal: &Refusal, json: bool) -> ExitCode {
     if json {
         print_data(&format!("{:#}", error_json(refusal)));
     }
-    eprintln!("error: {}", words_of(refusal));
-    eprintln!("  likely cause: {}", refusal.reason.cause());
-    eprintln!("  next: {}", refusal.reason.next());
-    ExitCode::from(1)
+    say(&format!("error: {refusal}"));
+    say(&format!("  likely cause: {}", refusal.reason.cause()));
+    say(&format!("  next: {}", refusal.reason.next()));
+    // Arguments that only fail together are misuse, as a single wrong one is.
+    ExitCode::from(if refusal.reason == MISUSED { 2 } else { 1 })
 }
 
 /// The runtime itself could not start.
@@ -79,18 +82,18 @@ pub(crate) fn fail_to_start(error: &std::io::Error, json: bool) -> ExitCode {
     print_refusal(&Refusal::new(reason, error.to_string()), json)
 }
 
-/// One line that a service prints when it is ready.
+/// One line that a service prints when it is ready; systemd is told too.
 pub(crate) fn print_ready(line: &str) {
     print_data(line);
+    if let Err(error) = notify::ready() {
+        say(&format!("warning: systemd was not told: {error}"));
+    }
 }
 
-/// Progress and hints on stderr while a command works.
+/// Words on stderr. Where it cannot be written, a full disk or a reader that has gone, the words
+/// are lost and the work goes on: there is nowhere else to tell it.
 pub(crate) fn say(words: &str) {
-    eprintln!("{words}");
-}
-
-fn words_of(refusal: &Refusal) -> String {
-    refusal.to_string()
+    let _ = writeln!(std::io::stderr().lock(), "{words}");
 }
 
 /// The JSON of an error, as `5-commands` fixes it.
@@ -120,7 +123,7 @@ fn print_data(text: &str) {
     if let Err(error) = written.and_then(|()| stdout.flush())
         && error.kind() != std::io::ErrorKind::BrokenPipe
     {
-        eprintln!("error: stdout cannot be written: {error}");
+        say(&format!("error: stdout cannot be written: {error}"));
     }
 }
 
