@@ -83,10 +83,20 @@ pub(crate) enum Authority {
         #[arg(long, value_name = "ADDR", env = "MUSTER_AUTHORITY_LISTEN")]
         listen: Option<SocketAddr>,
         /// The TLS certificate chain, PEM.
-        #[arg(long, value_name = "FILE", requires = "tls_key")]
+        #[arg(
+            long,
+            value_name = "FILE",
+            requires = "tls_key",
+            env = "MUSTER_AUTHORITY_TLS_CERT"
+        )]
         tls_cert: Option<PathBuf>,
         /// The TLS private key, PEM.
-        #[arg(long, value_name = "FILE", requires = "tls_cert")]
+        #[arg(
+            long,
+            value_name = "FILE",
+            requires = "tls_cert",
+            env = "MUSTER_AUTHORITY_TLS_KEY"
+        )]
         tls_key: Option<PathBuf>,
         /// Serve plain HTTP on an address other than loopback.
         #[arg(long)]

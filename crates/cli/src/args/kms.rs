@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use muster_proto::ids::ProductId;
-use muster_proto::time::Span;
 
 /// The directory of a KMS host.
 #[derive(Clone, Debug, Args)]
@@ -145,16 +144,20 @@ pub(crate) enum Kms {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct DnsArgs {
     /// The DNS server to update [default: each zone's own primary].
-    #[arg(long, value_name = "ADDR[:PORT]")]
+    #[arg(long, env = "MUSTER_KMS_DNS_SERVER", value_name = "ADDR[:PORT]")]
     pub(crate) dns_server: Option<String>,
     /// A zone to stand in; can be given more than once.
-    #[arg(long, value_name = "ZONE[,PRIORITY[,WEIGHT]]")]
+    #[arg(
+        long,
+        env = "MUSTER_KMS_DNS_ZONE",
+        value_name = "ZONE[,PRIORITY[,WEIGHT]]"
+    )]
     pub(crate) dns_zone: Vec<String>,
     /// The TSIG key that signs updates: a file in BIND's format, closed to other users.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "MUSTER_KMS_TSIG_KEY", value_name = "FILE")]
     pub(crate) tsig_key: Option<PathBuf>,
     /// This host's full name in DNS [default: the machine's].
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, env = "MUSTER_KMS_HOST_NAME", value_name = "NAME")]
     pub(crate) host_name: Option<String>,
     /// Register these addresses for the host's name too; can be given more than once.
     #[arg(long, value_name = "IP")]
@@ -165,13 +168,10 @@ pub(crate) struct DnsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// An address to listen on; can be given more than once [default: every address, port 1688].
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, env = "MUSTER_KMS_LISTEN", value_name = "ADDR")]
     pub(crate) listen: Vec<SocketAddr>,
     #[command(flatten)]
     pub(crate) dns: DnsArgs,
-    /// How often the DNS records are written again [default: 24h].
-    #[arg(long, value_name = "SPAN", hide = true)]
-    pub(crate) dns_refresh: Option<Span>,
     #[command(flatten)]
     pub(crate) access: AuthorityAccess,
 }
