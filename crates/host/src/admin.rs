@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use muster_machine::Machine;
 use muster_net::http::authority::{AuthorityClient, AuthorityOptions};
-use muster_proto::authority::answer::Publisher;
+use muster_proto::authority::answer::{Activation, Publisher};
 use muster_proto::authority::renewable_from;
 use muster_proto::host::check_interval;
 use muster_proto::ids::PublisherId;
-use muster_proto::limits::AUTHORITY_WORDS_MAX;
 use muster_proto::key::{Channel, ProductKey};
+use muster_proto::limits::AUTHORITY_WORDS_MAX;
 use muster_proto::reason::kms as reasons;
 use muster_proto::time::Span;
 use muster_proto::wire::Bundle;
@@ -120,16 +120,7 @@ impl Admin {
         if keys.check_may_sign(self.records.now()).is_err() {
             return Ok(None);
         }
-        Ok(Some(Enrolled {
-            products: keys
-                .cert
-                .products
-                .named()
-                .map(ToString::to_string)
-                .collect(),
-            not_after: keys.cert.not_after,
-            root: keys.root,
-        }))
+        Ok(Some(enrolled_with(keys)))
     }
 
     /// Makes the request of a host that cannot reach the authority; the publisher is known from a
@@ -167,10 +158,14 @@ impl Admin {
         Ok(request)
     }
 
-    /// Takes an authority's answer file in.
+    /// Takes an authority's answer file in. One that is in force already changes nothing.
     pub async fn apply(&self, answer: &[u8]) -> Result<Enrolled, Refusal> {
         let mut why = Refusal::from(reasons::NOTHING_PENDING);
+        let activation = Activation::decode(answer)?;
         for stored in self.records.all_keys().await?.1 {
+            if stored.is_certified() && stored.chain == activation.chain {
+                return PublisherKeys::load(stored).map(enrolled_with);
+            }
             if stored.pending.is_none() {
                 continue;
             }
@@ -345,6 +340,16 @@ impl Admin {
     pub fn restore(backup: &Path, dir: &Path) -> Result<(), Refusal> {
         make_dir(dir)?;
         SqliteKms::restore(backup, &dir.join(DATABASE), muster_machine::clock::now())
+    }
+}
+
+/// What a host with these keys is certified for.
+fn enrolled_with(keys: PublisherKeys) -> Enrolled {
+    let products = keys.cert.products.named();
+    Enrolled {
+        products: products.map(ToString::to_string).collect(),
+        not_after: keys.cert.not_after,
+        root: keys.root,
     }
 }
 
