@@ -147,6 +147,7 @@ fn misuse_ends_with_2() {
             "generic",
         ],
         &["lab", "--days", "0"],
+        &["kms", "dns-records", "--dns-zone", "corp.test,1,2,3"],
         &["nonsense"],
     ] {
         let outcome = run(args);
@@ -179,4 +180,37 @@ fn a_configuration_file_is_checked_by_line() {
     assert!(outcome.stderr.contains("line 4"), "{outcome:#?}");
     fs::write(&file, "listen = [\"127.0.0.1:1688\"]\n").unwrap();
     run(["config", "check", file.to_str().unwrap()]).done();
+}
+
+/// A flag beats a variable beats the configuration file.
+#[test]
+fn a_flag_beats_a_variable_beats_the_file() {
+    let estate = Estate::new("cad", "client");
+    let config = estate.path("kms.toml");
+    fs::write(&config, "[dns]\nzones = [\"file.test\"]\n").unwrap();
+    let records = |variable: bool, flag: bool| {
+        let mut args = vec!["dns-records", "--host-name", "kms", "--config"];
+        args.push(config.to_str().unwrap());
+        if flag {
+            args.extend(["--dns-zone", "flag.test"]);
+        }
+        let mut command = crate::estate::muster();
+        command.args(estate.kms_args("kms", &args));
+        if variable {
+            command.env("MUSTER_KMS_DNS_ZONE", "variable.test");
+        }
+        crate::estate::Outcome::of(&mut command).done().stdout
+    };
+    for (variable, flag, zone) in [
+        (false, false, "file.test"),
+        (true, false, "variable.test"),
+        (true, true, "flag.test"),
+    ] {
+        let told = records(variable, flag);
+        assert!(
+            told.contains(&format!("_muster-kms._tcp.{zone}.")),
+            "{told}"
+        );
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
 }

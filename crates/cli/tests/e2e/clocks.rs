@@ -8,13 +8,13 @@ use std::process::Command;
 use crate::estate::{Estate, Outcome, Service, muster};
 
 /// Runs `muster` as if it were another time, `+10y`, `-10y` or a date.
-fn at(time: &str, args: Vec<String>) -> Outcome {
+pub(crate) fn at(time: &str, args: Vec<String>) -> Outcome {
     Outcome::of(&mut faked(time, args))
 }
 
 /// The library is loaded directly: the `faketime` program would stand between the test and the
 /// service it has to stop.
-fn faked(time: &str, args: Vec<String>) -> Command {
+pub(crate) fn faked(time: &str, args: Vec<String>) -> Command {
     let mut command = muster();
     command
         .env("LD_PRELOAD", library())
@@ -37,7 +37,7 @@ fn library() -> PathBuf {
 /// A machine whose clock is set back ten years gains one grace, not a life.
 #[test]
 fn a_clock_set_back_ten_years_gains_one_grace() {
-    let (estate, host) = Estate::licensed();
+    let (estate, _host) = Estate::licensed();
     let status = at("-10y", estate.client_args("m", &["status", "--json"]))
         .done()
         .json();
@@ -84,7 +84,7 @@ fn a_host_in_2099_poisons_nobody() {
 /// restores it.
 #[test]
 fn an_outlasted_lease_is_restored_by_the_first_answer() {
-    let (estate, host) = Estate::licensed();
+    let (estate, _host) = Estate::licensed();
     let state = |time: &str| {
         let status = at(time, estate.client_args("m", &["status", "--json"]))
             .done()

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use muster_proto::time::Span;
 use serde_json::Value;
 
 /// How long a service may take to become ready, and a command to end.
@@ -123,6 +124,11 @@ impl Service {
             lines.push(line);
         }
         lines
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// SIGKILL: no chance to tidy up.
@@ -324,6 +330,11 @@ impl Estate {
         let head = std::iter::once(noun).chain(args.iter().copied());
         head.chain(["--dir", dir]).map(str::to_owned).collect()
     }
+}
+
+/// The time that has run, to measure how long something takes.
+pub(crate) fn running_time() -> Span {
+    muster_machine::clock::since_boot().expect("the system tells how long it runs")
 }
 
 /// Copies a directory with its files.

@@ -2,8 +2,15 @@
 
 mod bad_input;
 mod clocks;
+mod disks;
 mod estate;
 mod files;
+mod hostile;
 mod hosts;
 mod labs;
+mod life;
+mod names;
+mod publishers;
+mod renewal;
 mod thousand;
+mod tls;
