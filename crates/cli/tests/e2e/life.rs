@@ -43,10 +43,9 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     panic!("never: {what}");
 }
 
-/// No authority on the network: root, authority and host speak by files only.
-#[test]
-fn everything_is_certified_by_files() {
-    let dir = tempfile::tempdir().unwrap();
+/// An authority whose root never was where it is: certified by files, carried to and fro.
+fn offline_authority() -> Estate {
+    let dir = tempfile::tempdir().expect("a directory");
     let estate = Estate { dir };
     let file = |name: &str| estate.path(name);
     let root = |args: &[&str]| crate::estate::run([&["authority", "root"], args].concat());
@@ -58,20 +57,20 @@ fn everything_is_certified_by_files() {
     let init = [&init[..], &["--offline", "--out", text(&request)]].concat();
     estate.authority(&init).done();
     assert!(!file("authority/root.key").exists(), "the root stays away");
-    root(&[
-        "sign",
-        text(&request),
-        "--key",
-        text(&secret),
-        "--out",
-        text(&answer),
-    ])
-    .done();
+    let sign = ["sign", text(&request), "--key", text(&secret), "--out"];
+    root(&[&sign[..], &[text(&answer)]].concat()).done();
     for _ in 0..2 {
         estate.authority(&["apply", text(&answer)]).done();
     }
     estate.product("solo", "client", &["--threshold", "1"]);
+    estate
+}
 
+/// No authority on the network: root, authority and host speak by files only.
+#[test]
+fn everything_is_certified_by_files() {
+    let estate = offline_authority();
+    let file = |name: &str| estate.path(name);
     let host_key = estate.key("solo", "kms-host");
     let policy = estate.policy("solo");
     let (request, answer) = (file("host.request"), file("host.answer"));
