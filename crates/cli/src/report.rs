@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use muster_proto::reason::config::MISUSED;
+use muster_proto::reason::config::{ID_WRONG, MISUSED, SPAN_WRONG};
 use muster_proto::{Reason, Refusal};
 use serde_json::{Value, json};
 
@@ -72,8 +72,9 @@ pub(crate) fn print_refusal(refusal: &Refusal, json: bool) -> ExitCode {
     say(&format!("error: {refusal}"));
     say(&format!("  likely cause: {}", refusal.reason.cause()));
     say(&format!("  next: {}", refusal.reason.next()));
-    // Arguments that only fail together are misuse, as a single wrong one is.
-    ExitCode::from(if refusal.reason == MISUSED { 2 } else { 1 })
+    // Arguments that only fail together, or are read later, are misuse as a single wrong one is.
+    let is_misuse = [MISUSED, SPAN_WRONG, ID_WRONG].contains(&refusal.reason);
+    ExitCode::from(if is_misuse { 2 } else { 1 })
 }
 
 /// The runtime itself could not start.

@@ -21,6 +21,16 @@ pub(crate) fn local(time: Timestamp) -> String {
         .to_string()
 }
 
+/// A time of a `--json` document as people read it; anything else as it is.
+pub(crate) fn local_of(rfc3339: &str) -> String {
+    let parsed = rfc3339.parse::<Instant>().ok();
+    let seconds = parsed.and_then(|instant| u64::try_from(instant.as_second()).ok());
+    seconds.map_or_else(
+        || rfc3339.to_owned(),
+        |seconds| local(Timestamp::from_seconds(seconds)),
+    )
+}
+
 /// `in 3d`, `2h ago`, in the two largest units.
 pub(crate) fn relative(time: Timestamp, now: Timestamp) -> String {
     if time >= now {

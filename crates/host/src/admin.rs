@@ -71,6 +71,17 @@ impl Admin {
         Self { records, machine }
     }
 
+    /// The address of the one authority that is known here, where there is one.
+    pub async fn known_authority(&self) -> Result<Option<String>, Refusal> {
+        let all = self.records.all_keys().await?.1;
+        let mut known: Vec<_> = all.iter().filter_map(StoredKeys::authority).collect();
+        known.dedup();
+        Ok(match known.as_slice() {
+            [url] => Some((*url).to_owned()),
+            _ => None,
+        })
+    }
+
     /// Asks an authority who it is: its root and issuing certificate, verified to each other.
     pub async fn publisher(access: &AuthorityAccess) -> Result<Publisher, Refusal> {
         let url = access

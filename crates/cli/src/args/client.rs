@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use muster_proto::ids::ProductId;
 
+use super::kms::AuthorityAccess;
+
 /// The directory of a client, and what it reads of the machine.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ClientDir {
@@ -50,6 +52,9 @@ pub(crate) enum Client {
         /// Insist on this publisher's root: its public file or its fingerprint.
         #[arg(long, value_name = "FILE|FINGERPRINT")]
         root: Option<String>,
+        /// Take the authority's policy where it is newer than the file.
+        #[command(flatten)]
+        access: AuthorityAccess,
     },
     /// Ask for a lease now; exit code 0: licensed, 1: not, with the reason.
     Activate {

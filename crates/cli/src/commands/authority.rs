@@ -255,6 +255,13 @@ impl Init {
             )
         })?;
         let mut report = issuing_report(&authority, &issuing);
+        if authority.root().name() != publisher {
+            report = report.say(format!(
+                "note: the root is named {:?}, and that name is shown; {publisher:?} is kept for \
+                 this directory only",
+                authority.root().name()
+            ));
+        }
         if init.root_is_here {
             report = report.say(format!(
                 "warning: the root's secret lies in {}; whoever takes it is this publisher.\n  \

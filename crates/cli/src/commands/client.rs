@@ -1,22 +1,25 @@
 //! `muster client`: what this machine holds, and what it asks for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use muster_client::{Activation, Client, Options, ServiceEvent, Which, parse_root};
 use muster_net::dns::parse_server;
+use muster_net::http::authority::{AuthorityClient, AuthorityOptions};
 use muster_proto::Refusal;
 use muster_proto::client::LicenceState;
 use muster_proto::client::discover::HostAddr;
 use muster_proto::ids::{ProductId, SiteId};
 use muster_proto::key::ProductKey;
 use muster_proto::limits::BUNDLE_BYTES_MAX;
-use muster_proto::reason::config as reasons;
+use muster_proto::reason::{config as reasons, kms, statement};
 use muster_proto::statement::policy::Method;
+use muster_proto::wire::Bundle;
 use serde_json::json;
 
 use super::client_show;
 use super::service;
 use crate::args::client::{Client as Verb, ClientArgs, ClientDir};
+use crate::args::kms::AuthorityAccess;
 use crate::config::{self, ClientConfig};
 use crate::report::Report;
 use crate::{dirs, files};
@@ -40,11 +43,19 @@ pub(super) async fn run(args: ClientArgs) -> Result<Report, Refusal> {
     }
     let client = open(&args.at)?;
     match args.verb {
-        Verb::InstallKey { key, policy, root } => install(&client, &key, &policy, root.as_deref()),
+        Verb::InstallKey {
+            key,
+            policy,
+            root,
+            access,
+        } => install(&client, &key, &policy, root.as_deref(), &access).await,
         Verb::ChangeKey {
             key,
             policy: Some(policy),
-        } => install(&client, &key, &policy, None),
+        } => {
+            let access = AuthorityAccess::default();
+            install(&client, &key, &policy, None, &access).await
+        }
         Verb::ChangeKey { key, policy: None } => change(&client, &key),
         Verb::Activate { product } => Ok(activated(&client.activate(&which(product)).await?)),
         Verb::Export { out } => client_show::exported(&client.export(&Which::default())?, &out),
@@ -65,7 +76,7 @@ pub(super) async fn run(args: ClientArgs) -> Result<Report, Refusal> {
             let text = "Keys, tickets and leases are forgotten; product keys stay.";
             Ok(Report::new(json!({ "reset": true }), text))
         }
-        Verb::SetTime => Ok(client_show::time(&client.set_time().await?)),
+        Verb::SetTime => Ok(client_show::clocks(&client.set_time().await?)),
         Verb::Serve => serve(&client).await,
         setting => set(&client, setting),
     }
@@ -112,12 +123,8 @@ fn set(client: &Client, verb: Verb) -> Result<Report, Refusal> {
             client.set_method(Method::parse(&method))?;
             (json!({ "method": method }), format!("Method: {method}."))
         }
-        other => {
-            return Err(Refusal::new(
-                reasons::MISUSED,
-                format!("{other:?} sets nothing"),
-            ));
-        }
+        // Every other verb was taken before; it may hold a product key, so it is not shown.
+        _ => return Err(reasons::MISUSED.into()),
     };
     Ok(Report::new(json, text))
 }
@@ -160,23 +167,61 @@ fn which(product: Option<ProductId>) -> Which {
     }
 }
 
-fn install(
+async fn install(
     client: &Client,
     key: &str,
-    policy: &std::path::Path,
+    policy: &Path,
     root: Option<&str>,
+    access: &AuthorityAccess,
 ) -> Result<Report, Refusal> {
     let key = ProductKey::parse(&files::key_argument(key)?)?;
-    let bundle = files::read(policy, BUNDLE_BYTES_MAX)?;
+    let mut bundle = files::read(policy, BUNDLE_BYTES_MAX)?;
     let insisted = root.map(parse_root).transpose()?;
+    if let Some(url) = &access.authority {
+        bundle = newer_policy(&bundle, url, access).await?;
+    }
     let installed = client.install_key(&key, &bundle, insisted.as_ref())?;
-    Ok(client_show::installed(&installed))
+    Ok(client_show::installed(&installed, insisted.is_some()))
+}
+
+/// The authority's bundle where it is newer than the one on file; both are of one root.
+async fn newer_policy(
+    on_file: &[u8],
+    url: &str,
+    access: &AuthorityAccess,
+) -> Result<Vec<u8>, Refusal> {
+    let held = Bundle::decode(on_file)?;
+    let policy = held.verify()?.policy.claims;
+    let options = AuthorityOptions {
+        ca_file: access.ca_file.clone(),
+        insecure_http: access.insecure_http,
+        ..AuthorityOptions::default()
+    };
+    let path = format!("/v1/products/{}/policy", policy.product);
+    let (status, body) = AuthorityClient::new(url, &options)?.get(&path).await?;
+    if status != 200 {
+        let detail = format!("status {status} for the policy of {}", policy.product);
+        return Err(Refusal::new(kms::AUTHORITY_ODD, detail));
+    }
+    let offered = Bundle::decode(&body)?;
+    if offered.root != held.root {
+        let detail = format!("{url} answers for {}", offered.root.fingerprint());
+        return Err(Refusal::new(statement::ROOT_UNKNOWN, detail));
+    }
+    let newer = offered.verify()?.policy.claims;
+    let is_newer = newer.product == policy.product && newer.version > policy.version;
+    Ok(if is_newer {
+        offered.encode()
+    } else {
+        on_file.to_vec()
+    })
 }
 
 fn change(client: &Client, key: &str) -> Result<Report, Refusal> {
     let key = ProductKey::parse(&files::key_argument(key)?)?;
     Ok(client_show::installed(
         &client.change_key(&key, &Which::default())?,
+        true,
     ))
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::files;
 use crate::report::{Report, table};
-use crate::times::{local, rfc3339, rough};
+use crate::times::{local, local_of, rfc3339, rough};
 
 /// `client status`.
 pub(super) fn status(status: &Status, long: bool) -> Report {
@@ -33,6 +33,10 @@ fn or_dash(value: Option<&str>) -> String {
     value.unwrap_or("-").to_owned()
 }
 
+fn time(value: &Option<String>) -> String {
+    value.as_deref().map_or_else(|| "-".to_owned(), local_of)
+}
+
 fn count_of(product: &ProductStatus) -> String {
     match (product.count, product.required) {
         (Some(count), Some(required)) => format!("{count} of {required}"),
@@ -45,13 +49,13 @@ fn short(products: &[ProductStatus]) -> String {
         let next = product
             .next
             .as_ref()
-            .map(|next| format!("{} {}", next.what, next.at));
+            .map(|next| format!("{} {}", next.what, local_of(&next.at)));
         vec![
             product.product.clone(),
             product.state.to_owned(),
             or_dash(product.method),
             count_of(product),
-            or_dash(product.until.as_deref()),
+            time(&product.until),
             or_dash(next.as_deref()),
         ]
     });
@@ -91,17 +95,20 @@ fn whole(product: &ProductStatus) -> String {
     out.push_str(&line("state", product.state.to_owned()));
     out.push_str(&line("method", or_dash(product.method)));
     out.push_str(&line("count", count_of(product)));
-    out.push_str(&line("until", text(&product.until)));
+    out.push_str(&line("until", time(&product.until)));
     out.push_str(&line("host", text(&product.host)));
     out.push_str(&line("site", text(&product.site)));
     out.push_str(&line("key", format!("…{}", text(&product.key_last5))));
-    out.push_str(&line("issued", text(&product.issued_at)));
-    out.push_str(&line("renewed from", text(&product.renew_at)));
-    out.push_str(&line("expires", text(&product.expires_at)));
+    out.push_str(&line("issued", time(&product.issued_at)));
+    out.push_str(&line("renewed from", time(&product.renew_at)));
+    out.push_str(&line("expires", time(&product.expires_at)));
     if let Some(next) = &product.next {
-        out.push_str(&line("next", format!("{} {}", next.what, next.at)));
+        out.push_str(&line(
+            "next",
+            format!("{} {}", next.what, local_of(&next.at)),
+        ));
     }
-    out.push_str(&line("last answer", text(&product.answered_at)));
+    out.push_str(&line("last answer", time(&product.answered_at)));
     if let Some(seconds) = product.clock_difference {
         out.push_str(&line(
             "host's clock",
@@ -145,7 +152,7 @@ pub(super) fn activation(activation: &Activation) -> Report {
 }
 
 /// `client install-key` and `change-key`.
-pub(super) fn installed(installed: &KeyInstalled) -> Report {
+pub(super) fn installed(installed: &KeyInstalled, is_root_known: bool) -> Report {
     let name = &installed.name;
     let json = json!({
         "product": name.product.to_string(),
@@ -163,7 +170,7 @@ pub(super) fn installed(installed: &KeyInstalled) -> Report {
         None => format!("Installed …{} for {}.", installed.last5, name.product),
     };
     let report = Report::new(json, text);
-    if installed.root_known {
+    if installed.root_known || is_root_known {
         return report.say("next: muster client activate");
     }
     report
@@ -202,7 +209,7 @@ pub(super) fn exported(exported: &[Exported], dir: &Path) -> Result<Report, Refu
 }
 
 /// `client set-time`.
-pub(super) fn time(report: &TimeReport) -> Report {
+pub(super) fn clocks(report: &TimeReport) -> Report {
     let json = json!({
         "clock": rfc3339(report.wall),
         "floor": rfc3339(report.floor),

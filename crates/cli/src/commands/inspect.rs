@@ -1,6 +1,7 @@
 //! `muster inspect`: any statement or file, readable; with `--verify`, what is wrong with a bad one.
 
-use muster_proto::limits::BUNDLE_BYTES_MAX;
+use muster_proto::authority::answer::{Activation, IssuingAnswer};
+use muster_proto::limits::{ACTIVATION_BYTES_MAX, BUNDLE_BYTES_MAX};
 use muster_proto::reason::statement as reasons;
 use muster_proto::statement::answer::{Answer, Outcome};
 use muster_proto::statement::ask::{Ask, Ticket};
@@ -22,11 +23,11 @@ use serde_json::{Map, Value, json};
 use crate::args::InspectArgs;
 use crate::files;
 use crate::report::{Report, error_json, reason_json};
-use crate::times::rfc3339;
+use crate::times::{self, rfc3339};
 
 /// Runs `muster inspect`.
 pub(super) fn run(args: &InspectArgs) -> Result<Report, Refusal> {
-    let bytes = files::read(&args.file, BUNDLE_BYTES_MAX)?;
+    let bytes = files::read(&args.file, BUNDLE_BYTES_MAX.max(ACTIVATION_BYTES_MAX))?;
     let root = args
         .root
         .as_ref()
@@ -72,6 +73,21 @@ fn verify(bytes: &[u8], root: &Root) -> Result<Reason, Refusal> {
         }
         return bundle.verify().map(|_| reasons::VALID);
     }
+    if let Ok(activation) = Activation::decode(bytes) {
+        let leaf = activation
+            .chain
+            .first()
+            .ok_or(Refusal::from(reasons::CHAIN_LENGTH))?;
+        let key = Envelope::decode(leaf, Typ::Cert)?.claims::<Cert>()?.key;
+        let verified = activation.verify(root, &revoked, &key, times::now());
+        return verified.map(|_| reasons::VALID);
+    }
+    if let Ok(answer) = IssuingAnswer::decode(bytes) {
+        if answer.root != *root {
+            return Err(reasons::ROOT_UNKNOWN.into());
+        }
+        return answer.verify().map(|_| reasons::VALID);
+    }
     match Envelope::decode_any(bytes)?.typ {
         Typ::Cert => under::<Cert>(&anchor, bytes),
         Typ::Policy => under::<Policy>(&anchor, bytes),
@@ -109,6 +125,23 @@ fn describe(bytes: &[u8]) -> Result<Map<String, Value>, Refusal> {
                     .collect::<Result<Vec<_>, _>>()?,
             },
             "chain": chain,
+        })
+    } else if let Ok(activation) = Activation::decode(bytes) {
+        let policies = activation.policies.iter().map(|policy| describe(policy));
+        let deltas = activation.revocations.iter().map(|delta| describe(delta));
+        json!({
+            "typ": "activation",
+            "claims": {
+                "policies": policies.collect::<Result<Vec<_>, _>>()?,
+                "revocations": deltas.collect::<Result<Vec<_>, _>>()?,
+            },
+            "chain": chain_json(&activation.chain)?,
+        })
+    } else if let Ok(answer) = IssuingAnswer::decode(bytes) {
+        json!({
+            "typ": "issuing-answer",
+            "claims": { "root": root_json(&answer.root) },
+            "chain": chain_json(std::slice::from_ref(&answer.cert))?,
         })
     } else {
         statement_json(bytes)?

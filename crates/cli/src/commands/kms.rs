@@ -128,7 +128,10 @@ impl Host {
         root: Option<&str>,
         access: &AccessArgs,
     ) -> Result<Report, Refusal> {
-        let access = self.access(access);
+        let mut access = self.access(access);
+        if access.url.is_none() {
+            access.url = self.admin()?.known_authority().await?;
+        }
         let publisher = Admin::publisher(&access).await?;
         let pin = root.map(root_pin).transpose()?;
         let enrolled = self
@@ -200,10 +203,13 @@ impl Host {
     }
 
     async fn renew(&self, access: &AccessArgs, out: Option<&Path>) -> Result<Report, Refusal> {
-        let outcomes = self
-            .admin()?
-            .renew(&self.access(access), out.is_some())
-            .await?;
+        let access = self.access(access);
+        let admin = self.admin()?;
+        if out.is_none() {
+            // The authority tells of newer policies and revocations too, due or not.
+            admin.refresh(&access).await?;
+        }
+        let outcomes = admin.renew(&access, out.is_some()).await?;
         let mut written = Vec::new();
         let mut lines = Vec::new();
         let mut failed = None;

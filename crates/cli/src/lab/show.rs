@@ -12,6 +12,7 @@ use super::machines::MachineStatus;
 use super::timeline::Timeline;
 use crate::commands::kms_show;
 use crate::report::{Report, table};
+use crate::times::local_of;
 
 /// Everything that happened.
 pub(super) struct Outcome {
@@ -84,7 +85,10 @@ impl Outcome {
                     _ => "-".into(),
                 },
                 or_dash(&product.host),
-                or_dash(&product.expires_at),
+                product
+                    .expires_at
+                    .as_deref()
+                    .map_or_else(|| "-".into(), local_of),
             ]
         });
         let head = [

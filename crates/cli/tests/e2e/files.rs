@@ -117,3 +117,38 @@ fn an_export_is_verified_under_the_root() {
     assert_eq!(verdict.code, 1, "{verdict:#?}");
     assert_eq!(verdict.json()["valid"], false);
 }
+
+/// With the authority at hand, a machine takes its newer policy instead of the file's.
+#[test]
+fn the_authoritys_newer_policy_is_taken() {
+    let estate = Estate::solo();
+    let authority = estate.serve_authority();
+    let url = format!("http://{}", authority.address);
+    estate
+        .authority(&["product", "set", "solo", "--threshold", "3"])
+        .done();
+    let key = estate.key("solo", "generic");
+    let old = estate.policy("solo");
+    let old = old.to_str().unwrap();
+    estate
+        .client(
+            "m",
+            &["install-key", &key, "--policy", old, "--authority", &url],
+        )
+        .done();
+    let status = estate.status("m");
+    assert_eq!(
+        (&status["policy_version"], &status["required"]),
+        (&3.into(), &3.into())
+    );
+    let other = Estate::solo();
+    let elsewhere = other.serve_authority();
+    let url = format!("http://{}", elsewhere.address);
+    estate
+        .client(
+            "n",
+            &["install-key", &key, "--policy", old, "--authority", &url],
+        )
+        .refused("MUSTER-STM-0036");
+    assert!(!estate.path("n/state").exists(), "nothing is written");
+}

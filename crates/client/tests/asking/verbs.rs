@@ -128,7 +128,11 @@ async fn rearm_gives_one_grace_where_the_policy_does() {
     machine.client.reset_identity().unwrap();
     assert_eq!(machine.status().state, "extended-grace");
     let refusal = machine.client.rearm(&Which::default()).unwrap_err();
-    assert_eq!(refusal.reason, reasons::REARM_SPENT, "a reset gives no other");
+    assert_eq!(
+        refusal.reason,
+        reasons::REARM_SPENT,
+        "a reset gives no other"
+    );
     machine.clock.pass(days(10));
     assert_eq!(machine.status().state, "notification");
     let stub = Stub::start(&publisher.host(9));
