@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::ticket::{Holder, Purpose, give};
 use super::*;
 use crate::client::LicenceState;
-use crate::ids::{Nonce, PublisherId, StoreId, Thumbprint};
+use crate::ids::{ClientId, Nonce, PublisherId, StoreId, Thumbprint};
 use crate::limits::CLIENT_POOLS_MAX;
 use crate::reason::kms as reasons;
 use crate::statement::ask::Ticket;
@@ -191,48 +191,81 @@ fn the_same_nonce_changes_nothing_and_counts_nobody_again() {
     assert_eq!(back.counts, [(POOL, 1)]);
 }
 
+/// A client that was ordered to make a new key: what the store knows of it, its ticket, the order.
+fn ordered(desk: &mut Desk) -> (Known, Option<Ticket>, Ticket) {
+    let (known, ticket) = met(desk, 1);
+    match desk.decide(&known, &facts(1, 2), NOW).verdict {
+        Verdict::NewKey { order } => (known, Some(ticket), order),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The first ask of the key that succeeds client 1 by an order.
+fn successor(order: Ticket) -> AskFacts {
+    let predecessor = PredecessorFacts {
+        client: thumbprint(1).into(),
+        thumbprint: thumbprint(1),
+        order,
+    };
+    AskFacts {
+        predecessor: Some(predecessor),
+        ..facts(2, 3)
+    }
+}
+
+/// What the store knows when the successor asks, the predecessor being of a generation.
+fn predecessor_of(known: &Known, generation: u32) -> Known {
+    let row = known.client.clone().unwrap();
+    Known {
+        client: None,
+        predecessor: Some(ClientRow { generation, ..row }),
+        ..known.clone()
+    }
+}
+
 /// One machine that was set back to an old snapshot: it gets a new key, and is counted once.
 #[test]
 fn a_machine_set_back_leaves_no_ghost_in_the_count() {
     let mut desk = desk();
-    let (known, ticket) = met(&mut desk, 1);
-    let ordered = desk.decide(&known, &facts(1, 2), NOW);
-    let Verdict::NewKey { order } = ordered.verdict else {
-        panic!("{ordered:?}")
-    };
-    let successor = |order: Ticket| AskFacts {
-        predecessor: Some(PredecessorFacts {
-            client: thumbprint(1).into(),
-            thumbprint: thumbprint(1),
-            order,
-        }),
-        ..facts(2, 3)
-    };
-    let asked_since = |generation: u32| {
-        let row = known.client.clone().unwrap();
-        Known {
-            client: None,
-            predecessor: Some(ClientRow { generation, ..row }),
-            ..known.clone()
-        }
-    };
-    let decision = desk.decide(&asked_since(1), &successor(order), NOW);
+    let (known, ticket, order) = ordered(&mut desk);
+    let decision = desk.decide(&predecessor_of(&known, 1), &successor(order), NOW);
     assert_eq!(decision.reason, reasons::SUCCEEDED);
     assert_eq!(decision.counts, [(POOL, 5)], "one in place of the other");
-    let (old, row) = decision.change.predecessor.unwrap();
-    assert_eq!((old, row.generation), (thumbprint(1).into(), 1));
+    let (predecessor, row) = decision.change.predecessor.unwrap();
+    let first: ClientId = thumbprint(1).into();
+    assert_eq!((predecessor, row.generation), (first, 1));
     assert!(row.seats.is_empty());
-    let predecessor = old;
     let audit = decision.change.audit;
     assert_eq!(audit, Some(AuditEvent::Succeeded { predecessor }));
 
-    // The old key has asked again since: there are two machines.
-    let decision = desk.decide(&asked_since(2), &successor(order), NOW);
+    // The old key counts again when it asks itself, not when its last ask comes once more.
+    let emptied = Known {
+        client: Some(row),
+        ..known
+    };
+    let repeated = desk.decide(&emptied, &facts(1, 1), NOW);
+    assert_eq!(repeated.reason, reasons::REPEATED_LATE);
+    assert_eq!(repeated.counts, [(POOL, 5)]);
+    assert_eq!(repeated.change, Change::default());
+    let anew = AskFacts {
+        ticket,
+        ..facts(1, 2)
+    };
+    let again = desk.decide(&emptied, &anew, NOW);
+    assert_eq!(again.reason, reasons::COUNTED_AGAIN);
+    assert_eq!(again.counts, [(POOL, 6)]);
+}
+
+/// The old key stays in the count when it has asked since the order, and when the order is not
+/// this store's.
+#[test]
+fn a_predecessor_in_use_stays_in_the_count() {
+    let mut desk = desk();
+    let (known, _, order) = ordered(&mut desk);
+    let decision = desk.decide(&predecessor_of(&known, 2), &successor(order), NOW);
     assert_eq!(decision.reason, reasons::SUCCEEDED_BESIDE);
-    assert_eq!(
-        (decision.change.predecessor, decision.counts),
-        (None, vec![(POOL, 6)])
-    );
+    assert_eq!(decision.counts, [(POOL, 6)]);
+    assert_eq!(decision.change.predecessor, None);
 
     // An order of another store, a ticket shown as an order, an order for another client.
     let foreign = [
@@ -241,34 +274,12 @@ fn a_machine_set_back_leaves_no_ghost_in_the_count() {
         give(&store(7), Purpose::Order, holder(3), 1),
     ];
     for order in foreign {
-        let decision = desk.decide(&asked_since(1), &successor(order), NOW);
+        let decision = desk.decide(&predecessor_of(&known, 1), &successor(order), NOW);
         assert_eq!(decision.reason, reasons::ORDER_NOT_OURS);
-        assert_eq!(
-            (decision.change.predecessor, decision.counts),
-            (None, vec![(POOL, 6)])
-        );
+        assert_eq!(decision.counts, [(POOL, 6)]);
+        assert_eq!(decision.change.predecessor, None);
         assert_eq!(decision.change.audit, Some(AuditEvent::FirstSeen));
     }
-
-    // The old key counts again when it asks itself, not when its last ask comes once more.
-    let emptied = Known {
-        client: Some(row),
-        ..known.clone()
-    };
-    let repeated = desk.decide(&emptied, &facts(1, 1), NOW);
-    assert_eq!(
-        (repeated.reason, repeated.counts, repeated.change),
-        (reasons::REPEATED_LATE, vec![(POOL, 5)], Change::default())
-    );
-    let anew = AskFacts {
-        ticket: Some(ticket),
-        ..facts(1, 2)
-    };
-    let again = desk.decide(&emptied, &anew, NOW);
-    assert_eq!(
-        (again.reason, again.counts),
-        (reasons::COUNTED_AGAIN, vec![(POOL, 6)])
-    );
 }
 
 #[test]
