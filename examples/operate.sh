@@ -30,13 +30,15 @@ field() { python3 -c 'import json,sys; v=json.load(sys.stdin)
 for p in sys.argv[1].split("."): v = v[int(p)] if p.isdigit() else v[p]
 print(v)' "$1"; }
 # The command must be refused: exit 1 and this code in its words.
-refused() { # code, command
-  local code=$1 exit=0; shift
+# Runs a command that must end with an exit code (1 refused, 2 misused) and a reason.
+ends_with() { # exit code, reason code, command
+  local wanted=$1 code=$2 exit=0; shift 2
   "$@" > out 2> words || exit=$?
-  [ "$exit" = 1 ] || fail "exit $exit, not 1: $*"
+  [ "$exit" = "$wanted" ] || fail "exit $exit, not $wanted: $*"
   grep -q "$code" words || { cat words >&2; fail "not $code: $*"; }
   echo "refused, as it must be: $(head -n 1 words)"
 }
+refused() { ends_with 1 "$@"; } # reason code, command
 # Runs a command again until it succeeds, for ten seconds at most.
 until_true() {
   for _ in $(seq 100); do "$@" > out 2> words && return; sleep 0.1; done
@@ -112,7 +114,7 @@ sys.exit(at - d.datetime.now(d.timezone.utc) > d.timedelta(days=2))' < <(machine
 until_true renews_within_two_days
 kms set --renewal policy --retry policy
 refused MUSTER-KMS-0014 kms set --renewal 60d
-refused MUSTER-CFG-0001 kms set --retry soon
+ends_with 2 MUSTER-CFG-0001 kms set --retry soon
 
 say "Nothing to renew yet"
 kms renew
