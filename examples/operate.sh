@@ -29,7 +29,6 @@ fail() { echo "$*" >&2; exit 1; }
 field() { python3 -c 'import json,sys; v=json.load(sys.stdin)
 for p in sys.argv[1].split("."): v = v[int(p)] if p.isdigit() else v[p]
 print(v)' "$1"; }
-# The command must be refused: exit 1 and this code in its words.
 # Runs a command that must end with an exit code (1 refused, 2 misused) and a reason.
 ends_with() { # exit code, reason code, command
   local wanted=$1 code=$2 exit=0; shift 2
