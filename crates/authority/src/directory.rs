@@ -14,18 +14,21 @@ use std::path::{Path, PathBuf};
 
 use muster_machine::random;
 use muster_proto::Refusal;
+use muster_proto::authority::answer::IssuingAnswer;
 use muster_proto::authority::secret::{SecretFile, SecretKind};
 use muster_proto::key::KeySecret;
-use muster_proto::limits::{ROOT_BYTES_MAX, URL_BYTES_MAX};
+use muster_proto::limits::{REQUEST_BYTES_MAX, ROOT_BYTES_MAX, URL_BYTES_MAX};
 use muster_proto::reason::{authority as reasons, config};
+use muster_proto::statement::request::Request;
 use muster_proto::statement::root::Root;
 use muster_proto::time::Timestamp;
 use muster_store::authority::{AuthorityStore, SqliteAuthority, Tables, ops};
 
 use crate::Authority;
 use crate::files;
-use crate::issuing::{IssuingReport, Rotation};
-use crate::root::{KEYS_DEFAULT, RootKeys};
+use crate::issuing::{IssuingReport, Rotation, make_request};
+use crate::root::{KEYS_DEFAULT, RootKeys, UNKNOWN_PUBLISHER};
+use crate::signer::FileKeys;
 
 /// Where the root is.
 #[derive(Clone, Debug)]
@@ -90,6 +93,61 @@ impl Authority<SqliteAuthority> {
             }
         }
         Ok((authority, init))
+    }
+}
+
+impl Authority<SqliteAuthority> {
+    /// Makes an authority whose root is offline and not known here yet: the request for it to sign.
+    /// Its answer brings the root, which [`Authority::pin_root_of`] pins. Asked again, the same
+    /// request.
+    ///
+    /// # Errors
+    /// `ALREADY_INITIALISED` when a root is pinned already.
+    pub async fn init_unpinned(
+        directory: &Path,
+        publisher: &str,
+        url: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, Refusal> {
+        let url = url.map(check_url).transpose()?;
+        if let Some(pinned) = root_if_there(directory)? {
+            return Err(already(&format!("its root is {}", pinned.fingerprint())));
+        }
+        files::make_directory(directory)?;
+        make_key_secret(directory)?;
+        let store = SqliteAuthority::open(&store_path(directory))?;
+        let name = publisher.to_owned();
+        let set = move |tables: &mut dyn Tables| {
+            ops::set_setting(tables, "publisher", &name, now)?;
+            url.iter()
+                .try_for_each(|url| ops::set_setting(tables, "url", url, now))
+        };
+        store.change(set).await?;
+        match files::read_if_there(&pending_path(directory), REQUEST_BYTES_MAX)? {
+            Some(request) => Ok(request),
+            None => {
+                let keys = FileKeys::new(directory);
+                make_request(&keys, directory, UNKNOWN_PUBLISHER, 1, now).await
+            }
+        }
+    }
+
+    /// Pins the root of an answer in a directory that has none yet and waits for one; elsewhere it
+    /// changes nothing. Returns the root where it was pinned just now, for its fingerprint to be
+    /// compared.
+    pub fn pin_root_of(directory: &Path, answer: &[u8]) -> Result<Option<Root>, Refusal> {
+        let is_waiting = pending_path(directory).exists();
+        if !is_waiting || root_if_there(directory)?.is_some() {
+            return Ok(None);
+        }
+        let answer = IssuingAnswer::decode(answer)?;
+        let (cert, _) = answer.verify()?;
+        let request = files::read_if_there(&pending_path(directory), REQUEST_BYTES_MAX)?;
+        let asked = request.map(|bytes| Request::open(&bytes, UNKNOWN_PUBLISHER));
+        match asked.transpose()? {
+            Some((request, _)) if request.key == cert.key => pin(directory, answer.root).map(Some),
+            _ => Ok(None),
+        }
     }
 }
 

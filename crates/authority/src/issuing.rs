@@ -1,6 +1,7 @@
 //! The issuing key: requested, certified by the root, used, and replaced while the old one's
 //! certificates stay valid.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use muster_machine::random;
@@ -9,7 +10,7 @@ use muster_proto::authority::Issuing;
 use muster_proto::authority::answer::IssuingAnswer;
 use muster_proto::authority::root::IssuingTerms;
 use muster_proto::hardware::ComponentTags;
-use muster_proto::ids::Thumbprint;
+use muster_proto::ids::{PublisherId, Thumbprint};
 use muster_proto::limits::REQUEST_BYTES_MAX;
 use muster_proto::reason::{authority as reasons, statement};
 use muster_proto::statement::cert::Cert;
@@ -20,7 +21,7 @@ use muster_store::authority::{AuthorityStore, IssuingRow, Tables, ops};
 
 use crate::Authority;
 use crate::root::RootKeys;
-use crate::signer::IssuingKey;
+use crate::signer::{IssuingKey, IssuingKeys};
 use crate::{directory, files};
 
 /// An issuing certificate, for display.
@@ -168,7 +169,9 @@ impl<S: AuthorityStore> Authority<S> {
         let Some(pending) = self.pending()? else {
             return Ok(());
         };
-        match Request::open(&pending, self.publisher_id()) {
+        // A first request may have been made before the root was known.
+        let publisher = Envelope::decode(&pending, Typ::Request)?.publisher;
+        match Request::open(&pending, publisher) {
             Ok((request, _)) if request.key.thumbprint() == key => {
                 files::remove(&directory::pending_path(&self.directory))
             }
@@ -177,26 +180,38 @@ impl<S: AuthorityStore> Authority<S> {
     }
 
     async fn request(&self, now: Timestamp) -> Result<Vec<u8>, Refusal> {
-        let key = self.issuing_keys.generate()?;
-        let public = key.signer.public();
         let number = self.issuing_rows().await?.len() + 1;
-        let claims = Request {
-            role: Role::Issuing,
-            key: public,
-            opening_key: key.opening.public(),
-            sealed_keys: Vec::new(),
-            components: ComponentTags::default(),
-            previous: None,
-            name: format!("issuing key {number}"),
-            nonce: *random::bytes(),
-            issued: now,
-        };
-        let request = key
-            .sign(&claims, self.publisher_id(), public.thumbprint(), &[])
-            .await?;
-        files::write(&directory::pending_path(&self.directory), &request)?;
-        Ok(request)
+        let keys = self.issuing_keys.as_ref();
+        make_request(keys, &self.directory, self.publisher_id(), number, now).await
     }
+}
+
+/// Makes an issuing key and the request for the root to certify it, which stays pending.
+pub(crate) async fn make_request(
+    keys: &dyn IssuingKeys,
+    directory: &Path,
+    publisher: PublisherId,
+    number: usize,
+    now: Timestamp,
+) -> Result<Vec<u8>, Refusal> {
+    let key = keys.generate()?;
+    let public = key.signer.public();
+    let claims = Request {
+        role: Role::Issuing,
+        key: public,
+        opening_key: key.opening.public(),
+        sealed_keys: Vec::new(),
+        components: ComponentTags::default(),
+        previous: None,
+        name: format!("issuing key {number}"),
+        nonce: *random::bytes(),
+        issued: now,
+    };
+    let request = key
+        .sign(&claims, publisher, public.thumbprint(), &[])
+        .await?;
+    files::write(&directory::pending_path(directory), &request)?;
+    Ok(request)
 }
 
 fn report(row: &IssuingRow) -> Result<IssuingReport, Refusal> {

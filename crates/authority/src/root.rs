@@ -97,7 +97,12 @@ impl RootKeys {
 
     fn open(&self, request: &[u8]) -> Result<Request, Refusal> {
         let publisher = self.root.publisher();
-        let opened = Request::open(request, publisher).map(|(request, _)| request);
+        // A new authority may not know its root yet: its first request then names no publisher.
+        let named = match Envelope::decode(request, Typ::Request) {
+            Ok(envelope) if envelope.publisher == UNKNOWN_PUBLISHER => UNKNOWN_PUBLISHER,
+            _ => publisher,
+        };
+        let opened = Request::open(request, named).map(|(request, _)| request);
         opened.map_err(|refusal| match Envelope::decode(request, Typ::Request) {
             Ok(envelope) if refusal.reason == statement::WRONG_PUBLISHER => {
                 wrong_publisher(envelope.publisher, publisher)
@@ -109,6 +114,9 @@ impl RootKeys {
         })
     }
 }
+
+/// The publisher id in the first request of an authority whose root is not known yet.
+pub(crate) const UNKNOWN_PUBLISHER: PublisherId = PublisherId([0; 16]);
 
 fn wrong_publisher(found: PublisherId, own: PublisherId) -> Refusal {
     let detail = format!("the request is for the root of {found}, this one is of {own}");

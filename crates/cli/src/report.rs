@@ -77,6 +77,26 @@ pub(crate) fn print_refusal(refusal: &Refusal, json: bool) -> ExitCode {
     ExitCode::from(if is_misuse { 2 } else { 1 })
 }
 
+/// The command line could not be read: clap's words on stderr, with `--json` a document too. Help and
+/// version come this way as well, and are no error.
+pub(crate) fn misused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        print_data(&error.render().ansi().to_string());
+        return ExitCode::SUCCESS;
+    }
+    if std::env::args_os().any(|argument| argument == "--json") {
+        let first = error.render().to_string();
+        let first = first
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ");
+        print_data(&format!("{:#}", error_json(&Refusal::new(MISUSED, first))));
+    }
+    say(error.render().ansi().to_string().trim_end());
+    ExitCode::from(2)
+}
+
 /// The runtime itself could not start.
 pub(crate) fn fail_to_start(error: &std::io::Error, json: bool) -> ExitCode {
     let reason = muster_proto::reason::config::NO_RUNTIME;

@@ -26,6 +26,11 @@ pub(crate) use write::{lock_file, make_directory, set_aside, version, write};
 /// # Errors
 /// `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `FILE_MODE`.
 pub(crate) fn read(path: &Path, max: usize, mode: u32) -> Result<Option<Vec<u8>>, Refusal> {
+    // Opening a pipe would wait for somebody to write into it.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let detail = format!("{}: not a regular file", path.display());
+        return Err(Refusal::new(reasons::FILE_UNREADABLE, detail));
+    }
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

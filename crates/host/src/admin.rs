@@ -67,6 +67,31 @@ impl Admin {
         Self::over(Records::over(store, clock), machine)
     }
 
+    /// Opens a host's directory that must be there: looking at a mistyped one makes nothing.
+    pub fn open_existing(dir: &Path, machine: Machine) -> Result<Self, Refusal> {
+        if !dir.join(DATABASE).exists() {
+            let detail = format!("{} holds no host", dir.display());
+            return Err(Refusal::new(reasons::NOT_CERTIFIED, detail));
+        }
+        Self::open(dir, machine)
+    }
+
+    /// The one publisher that this host is certified by, as far as its own certificate tells: what
+    /// a further product key is sealed to when the authority cannot be reached.
+    pub async fn known_publisher(&self) -> Result<Option<Publisher>, Refusal> {
+        let all = self.records.all_keys().await?.1;
+        let certified: Vec<_> = all.iter().filter(|keys| keys.is_certified()).collect();
+        let [stored] = certified.as_slice() else {
+            return Ok(None);
+        };
+        let chain = stored.chain[1..].to_vec();
+        Ok(Some(Publisher {
+            root: stored.root()?,
+            chain,
+            url: None,
+        }))
+    }
+
     pub(crate) fn over(records: Records, machine: Machine) -> Self {
         Self { records, machine }
     }
@@ -218,7 +243,7 @@ impl Admin {
         Ok(outcomes)
     }
 
-    pub(crate) async fn renew_one(
+    async fn renew_one(
         &self,
         publisher: PublisherId,
         access: &AuthorityAccess,

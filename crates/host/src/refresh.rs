@@ -4,7 +4,6 @@
 
 use muster_proto::Refusal;
 use muster_proto::authority::answer::RevocationList;
-use muster_proto::authority::renewable_from;
 use muster_proto::ids::PublisherId;
 use muster_proto::reason::kms as reasons;
 use muster_proto::reason::statement;
@@ -15,22 +14,42 @@ use crate::enrol::take_revocations;
 use crate::keys::{PublisherKeys, StoredKeys};
 
 impl Admin {
-    /// Refreshes everything that an authority with a known address can tell.
+    /// Takes in what authorities with a known address tell, and renews what is due: the service's
+    /// daily round.
     pub async fn refresh(&self, access: &AuthorityAccess) -> Result<(), Refusal> {
+        self.news(access).await?;
+        for (publisher, outcome) in self.renew(access, false).await? {
+            match outcome {
+                Ok(Renewal::Done(renewed)) => {
+                    tracing::info!(%publisher, "renewed until {}", renewed.not_after);
+                }
+                Ok(_) => {}
+                // By files, then: nothing is wrong with a host that knows no authority.
+                Err(refusal) if refusal.reason == reasons::NO_AUTHORITY => {}
+                Err(refusal) => {
+                    tracing::warn!(%publisher, code = refusal.reason.code(), "{refusal}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in newer revocations and policies, due for renewal or not.
+    pub async fn news(&self, access: &AuthorityAccess) -> Result<(), Refusal> {
         for stored in self.records.all_keys().await?.1 {
             let publisher = stored.root()?.publisher();
             let url = access.url.as_deref().or(stored.authority());
             let (Some(url), true) = (url, stored.is_certified()) else {
                 continue;
             };
-            if let Err(refusal) = self.refresh_one(publisher, url, access).await {
+            if let Err(refusal) = self.news_of(publisher, url, access).await {
                 tracing::warn!(%publisher, code = refusal.reason.code(), "{refusal}");
             }
         }
         Ok(())
     }
 
-    async fn refresh_one(
+    async fn news_of(
         &self,
         publisher: PublisherId,
         url: &str,
@@ -59,15 +78,6 @@ impl Admin {
             self.records
                 .put_keys(revision, &stored, said.join(", "), now)
                 .await?;
-        }
-        if now >= renewable_from(keys.cert.issued, keys.cert.not_after) {
-            let access = AuthorityAccess {
-                url: Some(url.to_owned()),
-                ..access.clone()
-            };
-            if let Renewal::Done(renewed) = self.renew_one(publisher, &access, false).await? {
-                tracing::info!(%publisher, "renewed until {}", renewed.not_after);
-            }
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! The running host: listens, answers, keeps DNS and its own keys fresh, follows what other
 //! commands change, and stops in order.
 
+use std::fs::{File, TryLockError};
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use muster_proto::limits::{
     DNS_REFRESH_SECONDS, FOLLOW_SECONDS, REFRESH_FIRST_SECONDS, REFRESH_SECONDS,
     SEALED_ASK_BYTES_MAX, UPKEEP_SECONDS,
 };
-use muster_proto::reason::kms as reasons;
+use muster_proto::reason::{config, kms as reasons};
 
 use crate::admin::{Admin, AuthorityAccess};
 use crate::answer::Unanswered;
@@ -49,6 +50,8 @@ pub struct Ready {
     dns: DnsOptions,
     admin: Admin,
     access: AuthorityAccess,
+    /// Held while it serves.
+    lock: File,
 }
 
 impl Ready {
@@ -56,6 +59,7 @@ impl Ready {
     /// or the store cannot be opened.
     pub async fn open(options: Options) -> Result<Self, Refusal> {
         let records = Records::open(&options.dir)?;
+        let lock = lock_service(&options.dir)?;
         let admin = Admin::over(records, options.machine);
         let shared = KmsHost::load(&admin).await?;
         if shared.publishers() == 0 {
@@ -78,6 +82,7 @@ impl Ready {
             dns: options.dns,
             admin,
             access: options.access,
+            lock,
         })
     }
 
@@ -96,6 +101,7 @@ pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(
         dns,
         admin,
         access,
+        lock,
     } = ready;
     let port = listener.addresses().first().map_or(0, SocketAddr::port);
     let upkeep = tokio::spawn(keep_up(Arc::clone(&shared)));
@@ -117,9 +123,36 @@ pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(
     upkeep.abort();
     refreshing.abort();
     shared.records.store.close().await?;
+    drop(lock);
     let report = report?;
     tracing::info!(connections = report.connections, "the host has stopped");
     Ok(())
+}
+
+/// One process serves a directory: two would each have a limiter of their own. The lock goes with
+/// the process, however it ends.
+fn lock_service(dir: &Path) -> Result<File, Refusal> {
+    let path = dir.join("serve.lock");
+    let unwritable = |error: std::io::Error| {
+        Refusal::new(
+            config::FILE_UNWRITABLE,
+            format!("{}: {error}", path.display()),
+        )
+    };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
+    let file = file.map_err(unwritable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Refusal::new(
+            reasons::ALREADY_SERVING,
+            dir.display().to_string(),
+        )),
+        Err(TryLockError::Error(error)) => Err(unwritable(error)),
+    }
 }
 
 async fn route(shared: Arc<KmsHost>, request: Request) -> Response {

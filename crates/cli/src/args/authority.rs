@@ -60,7 +60,7 @@ pub(crate) enum Authority {
         #[arg(long, value_name = "FILE")]
         root: Option<PathBuf>,
         /// The root is elsewhere: write a request for it to sign; --root names its public file.
-        #[arg(long, requires = "out", requires = "root")]
+        #[arg(long, requires = "out")]
         offline: bool,
         /// Where to write the request for the root.
         #[arg(long, value_name = "FILE")]

@@ -58,7 +58,7 @@ pub(crate) enum Kms {
         #[arg(long, value_name = "FILE|FINGERPRINT")]
         root: Option<String>,
         /// Write a request file instead of asking the authority.
-        #[arg(long, requires = "out", requires = "root")]
+        #[arg(long, requires = "out")]
         offline: bool,
         /// Where to write the request.
         #[arg(long, value_name = "FILE")]

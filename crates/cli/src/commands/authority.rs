@@ -44,6 +44,7 @@ pub(super) async fn run(args: AuthorityArgs) -> Result<Report, Refusal> {
         }
         Verb::Apply { file } => {
             let answer = files::read(&file, ISSUING_ANSWER_BYTES_MAX)?;
+            Authority::pin_root_of(&place.dir, &answer)?;
             let authority = place.open().await?;
             Ok(issuing_report(
                 &authority,
@@ -221,6 +222,10 @@ impl Init {
         url: Option<&str>,
     ) -> Result<Report, Refusal> {
         let now = clock::now();
+        if let (true, None, Some(out)) = (self.offline, &self.root, &self.out) {
+            let request = Authority::init_unpinned(&place.dir, publisher, url, now).await?;
+            return request_for_root(place, out, &request);
+        }
         let secret = match &self.root {
             Some(path) if !self.offline => Some(RootKeys::read(path)?),
             _ => None,
@@ -240,13 +245,7 @@ impl Init {
             init.request = None;
         }
         if let (Some(request), Some(out)) = (&init.request, &self.out) {
-            files::write(out, request)?;
-            let text = format!("Request for the root written to {}.", out.display());
-            return Ok(
-                Report::new(json!({ "dir": place.dir, "request": out }), text)
-                    .say("next, at the root: muster authority root sign FILE --out ANSWER")
-                    .say("then here: muster authority apply ANSWER"),
-            );
+            return request_for_root(place, out, request);
         }
         let issuing = init.issuing.ok_or_else(|| {
             Refusal::new(
@@ -271,6 +270,16 @@ impl Init {
         }
         Ok(report)
     }
+}
+
+fn request_for_root(place: &Place, out: &Path, request: &[u8]) -> Result<Report, Refusal> {
+    files::write(out, request)?;
+    let text = format!("Request for the root written to {}.", out.display());
+    Ok(
+        Report::new(json!({ "dir": place.dir, "request": out }), text)
+            .say("next, at the root: muster authority root sign FILE --out ANSWER")
+            .say("then here: muster authority apply ANSWER"),
+    )
 }
 
 async fn rotate(authority: &Authority, out: Option<&Path>) -> Result<Report, Refusal> {

@@ -108,6 +108,11 @@ impl Host {
     }
 
     fn admin(&self) -> Result<Admin, Refusal> {
+        Admin::open_existing(&self.dir, self.machine.clone())
+    }
+
+    /// For the verbs that make a host where there is none.
+    fn make(&self) -> Result<Admin, Refusal> {
         Admin::open(&self.dir, self.machine.clone())
     }
 
@@ -130,12 +135,12 @@ impl Host {
     ) -> Result<Report, Refusal> {
         let mut access = self.access(access);
         if access.url.is_none() {
-            access.url = self.admin()?.known_authority().await?;
+            access.url = self.make()?.known_authority().await?;
         }
         let publisher = Admin::publisher(&access).await?;
         let pin = root.map(root_pin).transpose()?;
         let enrolled = self
-            .admin()?
+            .make()?
             .install_key(key, &publisher, pin.as_ref(), &access)
             .await?;
         let report = enrolled_report(&enrolled);
@@ -153,10 +158,24 @@ impl Host {
         out: Option<&Path>,
     ) -> Result<Report, Refusal> {
         let need = |what| Refusal::new(reasons::MISUSED, what);
-        let bundle = root.ok_or_else(|| need("--offline needs --root with a policy bundle"))?;
         let out = out.ok_or_else(|| need("--offline needs --out"))?;
-        let bundle = Bundle::decode(&files::read(Path::new(bundle), BUNDLE_BYTES_MAX)?)?;
-        let request = self.admin()?.request_offline(key, &bundle, None).await?;
+        let request = match root {
+            Some(bundle) => {
+                let bundle = Bundle::decode(&files::read(Path::new(bundle), BUNDLE_BYTES_MAX)?)?;
+                self.make()?.request_offline(key, &bundle, None).await?
+            }
+            None => {
+                let known = match self.admin() {
+                    Ok(admin) => admin.known_publisher().await?,
+                    Err(_) => None,
+                };
+                // The key is sealed to the publisher's certificate, so that must be at hand.
+                let publisher = known.ok_or_else(|| {
+                    need("give --root with a policy bundle of the product: the key is sealed to it")
+                })?;
+                self.make()?.request(key, &publisher, None, None).await?
+            }
+        };
         files::write(out, &request)?;
         Ok(request_report(&[out.to_path_buf()]))
     }
@@ -169,9 +188,13 @@ impl Host {
     }
 
     async fn dns_records(&self, dns: &DnsArgs) -> Result<Report, Refusal> {
-        let port = self.admin()?.port().await?.unwrap_or(PORT);
+        // The records may be asked for before there is a host.
+        let port = match self.admin() {
+            Ok(admin) => admin.port().await?,
+            Err(_) => None,
+        };
         let dns = dns_options(dns, &self.config, &self.machine)?;
-        Ok(kms_show::records(&dns.lines(port)?))
+        Ok(kms_show::records(&dns.lines(port.unwrap_or(PORT))?))
     }
 
     async fn backup(&self, out: &Path) -> Result<Report, Refusal> {
@@ -207,7 +230,7 @@ impl Host {
         let admin = self.admin()?;
         if out.is_none() {
             // The authority tells of newer policies and revocations too, due or not.
-            admin.refresh(&access).await?;
+            admin.news(&access).await?;
         }
         let outcomes = admin.renew(&access, out.is_some()).await?;
         let mut written = Vec::new();

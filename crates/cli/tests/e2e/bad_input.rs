@@ -157,6 +157,15 @@ fn misuse_ends_with_2() {
 }
 
 #[test]
+fn misuse_is_told_in_json_too() {
+    let outcome = run(["kms", "frobnicate", "--json"]);
+    assert_eq!(outcome.code, 2, "{outcome:#?}");
+    assert_eq!(outcome.json()["error"]["code"], "MUSTER-CFG-0008");
+    let help = run(["kms", "--help", "--json"]);
+    assert_eq!(help.code, 0, "{help:#?}");
+}
+
+#[test]
 fn an_error_is_the_same_in_json() {
     let outcome = run(["inspect", "/nowhere/at.all", "--json"]).refused("MUSTER-CFG-0003");
     let error = &outcome.json()["error"];

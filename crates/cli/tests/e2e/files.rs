@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::estate::Estate;
+use crate::estate::{Estate, run};
 
 #[test]
 fn an_altered_state_says_why_and_asking_again_restores_it() {
@@ -151,4 +151,98 @@ fn the_authoritys_newer_policy_is_taken() {
         )
         .refused("MUSTER-STM-0036");
     assert!(!estate.path("n/state").exists(), "nothing is written");
+}
+
+/// An offline root that the new authority does not know yet: its answer brings it.
+#[test]
+fn an_authority_learns_its_offline_root_from_the_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (at, root, request, answer) = (
+        path("authority"),
+        path("root.key"),
+        path("req"),
+        path("ans"),
+    );
+    run([
+        "authority",
+        "root",
+        "init",
+        "--publisher",
+        "Contoso",
+        "--out",
+        &root,
+    ])
+    .done();
+    let init = [
+        "authority",
+        "init",
+        "--dir",
+        &at,
+        "--publisher",
+        "Contoso",
+        "--offline",
+        "--out",
+    ];
+    run(init.iter().copied().chain([request.as_str()])).done();
+    let first = fs::read(&request).unwrap();
+    run(init.iter().copied().chain([request.as_str()])).done();
+    assert_eq!(
+        fs::read(&request).unwrap(),
+        first,
+        "asked again, the same request"
+    );
+    run([
+        "authority",
+        "root",
+        "sign",
+        &request,
+        "--key",
+        &root,
+        "--out",
+        &answer,
+    ])
+    .done();
+    // Another root's answer to another request pins nothing here.
+    let other = path("other.key");
+    run([
+        "authority",
+        "root",
+        "init",
+        "--publisher",
+        "Fabrikam",
+        "--out",
+        &other,
+    ])
+    .done();
+    let applied = run(["authority", "apply", &answer, "--dir", &at, "--json"])
+        .done()
+        .json();
+    assert_eq!(applied["name"], "Contoso");
+    run(["authority", "apply", &answer, "--dir", &at]).done();
+    let add = [
+        "product", "add", "cad", "--name", "CAD", "--kind", "client", "--dir", &at,
+    ];
+    run(std::iter::once("authority").chain(add)).done();
+}
+
+/// Looking at a mistyped directory makes nothing there.
+#[test]
+fn a_reading_verb_makes_no_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let typo = dir.path().join("kmss");
+    let typo = typo.to_str().unwrap();
+    run(["kms", "status", "--dir", typo]).refused("MUSTER-KMS-0040");
+    run(["kms", "clients", "--dir", typo]).refused("MUSTER-KMS-0040");
+    assert!(!dir.path().join("kmss").exists());
+}
+
+/// A second service on the same directory is refused and named.
+#[test]
+fn one_process_serves_a_directory() {
+    let (estate, host) = Estate::licensed();
+    let again = estate.kms("kms", &["serve", "--listen", "127.0.0.1:0"]);
+    again.refused("MUSTER-KMS-0048");
+    drop(host);
+    estate.serve_kms("kms", &[]);
 }

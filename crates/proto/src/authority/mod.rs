@@ -1,7 +1,7 @@
 //! The authority's rules: which host is certified for what, what is charged for it, how the root
 //! certifies an issuing key, and the files that travel between root, authority and host.
 //!
-//! [`certify`] takes what the store knows, the opened request and the time, and gives back what to
+//! [`certify()`] takes what the store knows, the opened request and the time, and gives back what to
 //! sign, what to charge and why. The store loads, applies and commits; it decides nothing.
 
 pub mod answer;

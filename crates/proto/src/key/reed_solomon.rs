@@ -2,7 +2,7 @@
 //! two, and name the place of a single wrong one. They correct nothing: a key is typed again, never
 //! guessed.
 //!
-//! A word `c[0] … c[24]` is sound when Σ c[i] = 0 and Σ c[i]·α^i = 0 (I. S. Reed, G. Solomon,
+//! A word `c[0] … c[24]` is sound when `Σ c[i] = 0` and `Σ c[i]·α^i = 0` (I. S. Reed, G. Solomon,
 //! "Polynomial Codes over Certain Finite Fields", 1960; here shortened from 31 to 25 symbols). The
 //! minimum distance is 3. Exchanged symbols leave the first sum at 0, which a single wrong symbol
 //! never does: so an exchange is never taken for one wrong symbol.

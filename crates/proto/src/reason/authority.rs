@@ -133,7 +133,7 @@ reasons! {
     HOST_REVOKED = "MUSTER-AUT-0052",
         "The host's certificate has been revoked",
         "the publisher withdrew this host",
-        "ask the publisher; the host can be activated anew with a product key that is still good";
+        "ask the publisher; with a good product key: muster kms remove-key LAST5 of the old one, then muster kms install-key";
     HOST_UNKNOWN = "MUSTER-AUT-0053",
         "There is no host of this number",
         "it was mistyped, or is a host of another authority",
