@@ -80,21 +80,16 @@ pub(crate) fn print_refusal(refusal: &Refusal, json: bool) -> ExitCode {
 /// The command line could not be read: clap's words on stderr, with `--json` a document too. Help and
 /// version come this way as well, and are no error.
 pub(crate) fn misused(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        print_data(&error.render().ansi().to_string());
-        return ExitCode::SUCCESS;
+    let is_misuse = error.use_stderr();
+    if is_misuse && std::env::args_os().any(|argument| argument == "--json") {
+        let words = error.render().to_string();
+        let first = words.lines().next().unwrap_or_default();
+        let refusal = Refusal::new(MISUSED, first.trim_start_matches("error: "));
+        print_data(&format!("{:#}", error_json(&refusal)));
     }
-    if std::env::args_os().any(|argument| argument == "--json") {
-        let first = error.render().to_string();
-        let first = first
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("error: ");
-        print_data(&format!("{:#}", error_json(&Refusal::new(MISUSED, first))));
-    }
-    say(error.render().ansi().to_string().trim_end());
-    ExitCode::from(2)
+    // It knows where colours are wanted; a closed pipe ends output quietly.
+    let _ = error.print();
+    ExitCode::from(if is_misuse { 2 } else { 0 })
 }
 
 /// The runtime itself could not start.

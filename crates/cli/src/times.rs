@@ -1,11 +1,11 @@
-//! Times as people and programs read them, and the one wall clock of the command line.
+//! Times as people and programs read them.
 
 use jiff::{Timestamp as Instant, tz::TimeZone};
 use muster_proto::time::{Span, Timestamp};
 
 /// The present time.
 pub(crate) fn now() -> Timestamp {
-    Timestamp::from_seconds(u64::try_from(Instant::now().as_second()).unwrap_or(0))
+    muster_machine::clock::now()
 }
 
 /// RFC 3339 in UTC, for programs.

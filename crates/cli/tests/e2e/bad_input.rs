@@ -163,6 +163,14 @@ fn misuse_is_told_in_json_too() {
     assert_eq!(outcome.json()["error"]["code"], "MUSTER-CFG-0008");
     let help = run(["kms", "--help", "--json"]);
     assert_eq!(help.code, 0, "{help:#?}");
+    assert!(
+        !help.stdout.contains('\u{1b}'),
+        "no colours in a pipe: {help:#?}"
+    );
+    assert!(
+        !outcome.stderr.contains('\u{1b}'),
+        "no colours in a pipe: {outcome:#?}"
+    );
 }
 
 #[test]
