@@ -16,7 +16,7 @@ use muster_proto::client::install;
 use muster_proto::client::state::Holding;
 use muster_proto::client::trusted_time::TrustedTime;
 use muster_proto::ids::{Nonce, ProductId, PublisherId};
-use muster_proto::limits::{ASK_HOST_SECONDS_MAX, BUNDLE_BYTES_MAX};
+use muster_proto::limits::{ASK_HOST_SECONDS_MAX, BUNDLE_BYTES_MAX, PRODUCTS_MAX};
 use muster_proto::reason::client as reasons;
 use muster_proto::statement::revocations::RevocationSet;
 use muster_proto::wire::{Bundle, Hello, SealedHead, opening_key_id};
@@ -51,9 +51,9 @@ impl Question<'_> {
         let mut line = Line::open(addr, self.resolver).await?;
         let mut host = self.greet(&mut line).await?;
         self.fetch_missing_policies(&mut line).await;
-        let mut applied = self.exchange(&mut line, &mut host).await?;
+        let mut applied = self.in_turns(&mut line, &mut host).await?;
         if applied.effects.contains(&Effect::AskAgain) {
-            let again = self.exchange(&mut line, &mut host).await;
+            let again = self.in_turns(&mut line, &mut host).await;
             // The order was obeyed and is stored; the new key asks again later where this failed.
             if let Ok(mut next) = again {
                 next.effects.extend(applied.effects);
@@ -62,6 +62,26 @@ impl Question<'_> {
         }
         self.follow(&mut line, &applied.effects).await;
         Ok(applied)
+    }
+
+    /// Asks until every product was asked for: one ask has room for a few of them. What is granted
+    /// is stored with each answer, so a fault on the way loses only what comes after it.
+    async fn in_turns(&self, line: &mut Line, host: &mut Host) -> Result<Applied, Refusal> {
+        let mut whole = self.exchange(line, host, &[]).await?;
+        // Every ask names one product at least, so these are the most there can be.
+        for _ in 1..PRODUCTS_MAX {
+            if !whole.rest_is_next {
+                break;
+            }
+            match self.exchange(line, host, &whole.asked).await {
+                Ok(next) => whole.add(next),
+                Err(refusal) => {
+                    whole.reason = refusal;
+                    break;
+                }
+            }
+        }
+        Ok(whole)
     }
 
     /// Fetches and verifies the greeting.
@@ -98,9 +118,14 @@ impl Question<'_> {
 
     /// One ask and its answer; a host that does not know its own certificate or opening key any
     /// more is greeted again, once.
-    async fn exchange(&self, line: &mut Line, host: &mut Host) -> Result<Applied, Refusal> {
+    async fn exchange(
+        &self,
+        line: &mut Line,
+        host: &mut Host,
+        asked: &[ProductId],
+    ) -> Result<Applied, Refusal> {
         for last in [false, true] {
-            let pending = self.prepare(host)?;
+            let pending = self.prepare(host, asked)?;
             let head = SealedHead {
                 publisher: self.publisher,
                 audience: host.verified.permit.thumbprint,
@@ -123,10 +148,13 @@ impl Question<'_> {
         Err(reasons::HOST_UNKNOWN_TO_ITSELF.into())
     }
 
-    /// Signs the ask; its nonce is on the disk before it is sent.
-    fn prepare(&self, host: &Host) -> Result<Pending, Refusal> {
+    /// Signs the ask for what was not yet asked for; its nonce is on the disk before it is sent.
+    fn prepare(&self, host: &Host, asked: &[ProductId]) -> Result<Pending, Refusal> {
         self.vault.update(|opened| {
-            let about = (self.about)(opened)?;
+            let mut about = (self.about)(opened)?;
+            about
+                .products
+                .retain(|wanted| !asked.contains(&wanted.product));
             let fresh = Nonce(*muster_machine::random::bytes::<16>());
             let own = opened.identity.publishers.get_mut(&self.publisher);
             let own = own.ok_or_else(|| Refusal::from(reasons::NOT_INSTALLED))?;

@@ -19,6 +19,7 @@ use std::fmt;
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement;
 use aws_lc_rs::hkdf;
+use muster_proto::limits::{SEAL_ANSWER_BYTES, SEAL_ASK_BYTES, SEALED_HEAD_BYTES};
 use muster_proto::reason::dns as reason;
 use muster_proto::{Reason, Refusal};
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_128;
@@ -31,6 +32,11 @@ pub const PUBLIC_KEY_BYTES: usize = 32;
 pub const OVERHEAD_BYTES: usize = PUBLIC_KEY_BYTES + RESPONSE_SECRET_BYTES + TAG_BYTES;
 /// What sealing adds to an answer: the response nonce and the tag.
 pub const ANSWER_OVERHEAD_BYTES: usize = RESPONSE_NONCE_BYTES + TAG_BYTES;
+/// `proto` counts with them when it fills an ask.
+const _: () = assert!(
+    SEALED_HEAD_BYTES + OVERHEAD_BYTES == SEAL_ASK_BYTES
+        && ANSWER_OVERHEAD_BYTES == SEAL_ANSWER_BYTES
+);
 
 const RESPONSE_SECRET_BYTES: usize = 32;
 /// RFC 9458 section 4.4: the larger of the AEAD's key and nonce lengths, `max(Nk, Nn)`.

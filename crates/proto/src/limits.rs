@@ -177,6 +177,15 @@ pub const HTTP_NEXT_ADDRESS_MILLISECONDS: u64 = 250;
 /// How long a client waits for an answer, in seconds.
 pub const HTTP_ANSWER_SECONDS: u64 = 10;
 
+/// Bytes of a sealed ask, and of a sealed answer, that a client keeps to: it asks in turns for as
+/// many products as have room. One packet of an IPv6 network carries it.
+pub const EXCHANGE_BYTES_MAX: usize = 1_400;
+/// The clear head of a sealed ask, in bytes: version, publisher, certificate, opening key.
+pub const SEALED_HEAD_BYTES: usize = 1 + 16 + 32 + 8;
+/// What sealing adds to an ask, in bytes: head, encapsulated key, secret and AEAD tag.
+pub const SEAL_ASK_BYTES: usize = SEALED_HEAD_BYTES + 32 + 32 + 16;
+/// What sealing adds to an answer, in bytes: response nonce and AEAD tag.
+pub const SEAL_ANSWER_BYTES: usize = 16 + 16;
 /// Bytes of a sealed ask as it is posted: head, encapsulated key, secret, ask and AEAD tag.
 pub const SEALED_ASK_BYTES_MAX: usize = 1_600;
 /// Bytes of a host's greeting: two certificates and an opening-key statement.

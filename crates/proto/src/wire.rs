@@ -9,7 +9,7 @@ use crate::ids::{PublisherId, StoreId, Thumbprint};
 use crate::limits::{
     BUNDLE_BYTES_MAX, CERT_BYTES_MAX, CHAIN_CERTIFICATES_MAX, HELLO_BYTES_MAX, NAME_BYTES_MAX,
     OPENING_BYTES_MAX, POLICY_BYTES_MAX, REVOCATION_DELTAS_MAX, REVOCATIONS_BYTES_MAX,
-    SEALED_ASK_BYTES_MAX,
+    SEALED_ASK_BYTES_MAX, SEALED_HEAD_BYTES,
 };
 use crate::reason::{Refusal, statement as reasons};
 use crate::statement::cert::Cert;
@@ -49,13 +49,10 @@ pub struct SealedHead {
     pub opening_key: OpeningKeyId,
 }
 
-/// Bytes of the head.
-const HEAD_BYTES: usize = 1 + 16 + 32 + 8;
-
 impl SealedHead {
     /// The head with the seal behind it.
     pub fn join(&self, seal: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + seal.len());
+        let mut bytes = Vec::with_capacity(SEALED_HEAD_BYTES + seal.len());
         bytes.push(VERSION);
         bytes.extend(self.publisher.0);
         bytes.extend(self.audience.0);
@@ -74,7 +71,9 @@ impl SealedHead {
             return Err(Refusal::new(reasons::TOO_LARGE, detail));
         }
         let cut = || Refusal::new(reasons::NOT_CBOR, "a sealed ask is cut");
-        let (head, seal) = bytes.split_first_chunk::<HEAD_BYTES>().ok_or_else(cut)?;
+        let (head, seal) = bytes
+            .split_first_chunk::<SEALED_HEAD_BYTES>()
+            .ok_or_else(cut)?;
         if head[0] != VERSION {
             let detail = format!("version {} of the sealed ask", head[0]);
             return Err(Refusal::new(reasons::UNKNOWN_CRITICAL, detail));

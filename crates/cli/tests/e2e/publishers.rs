@@ -5,6 +5,32 @@ use std::fs;
 
 use crate::estate::Estate;
 
+/// Five products of one publisher on one machine: more than one ask has room for.
+#[test]
+fn a_machine_with_many_products_asks_in_turns() {
+    let estate = Estate::solo();
+    let more = ["cad", "cam", "cae", "pdm", "plm"];
+    for product in more {
+        estate.product(product, "client", &["--threshold", "1"]);
+    }
+    let authority = estate.serve_authority();
+    for product in more {
+        estate.certify("kms", product, &authority);
+    }
+    let host = estate.serve_kms("kms", &[]);
+    for product in more {
+        estate.machine("m", product, &estate.key(product, "generic"), &host.address);
+    }
+    estate.client("m", &["activate"]).done();
+    let status = estate.client("m", &["status", "--json"]).done().json();
+    let products = status["products"].as_array().expect("products");
+    assert_eq!(products.len(), more.len());
+    for product in products {
+        assert_eq!(product["state"], "licensed", "{product}");
+        assert_eq!(product["count"], 1, "one machine, however many asks");
+    }
+}
+
 #[test]
 fn a_key_of_another_product_is_refused_and_writes_nothing() {
     let estate = Estate::new("cad", "client");

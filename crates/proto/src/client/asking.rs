@@ -8,7 +8,8 @@
 use crate::hardware::ComponentTags;
 use crate::ids::{Nonce, ProductId, PublisherId, SiteId, StoreId, Thumbprint};
 use crate::limits::{
-    ASK_BYTES_MAX, CLIENT_HOSTS_MAX, REKEY_ORDERS_MAX, REKEY_WINDOW_SECONDS, TICKETS_MAX,
+    CLIENT_HOSTS_MAX, EXCHANGE_BYTES_MAX, REKEY_ORDERS_MAX, REKEY_WINDOW_SECONDS, SEAL_ASK_BYTES,
+    TICKETS_MAX,
 };
 use crate::reason::{Reason, Refusal, client as reasons, statement};
 use crate::statement::answer::{Answer, Outcome};
@@ -20,6 +21,7 @@ use crate::statement::{Anchor, Draft, Verified};
 use crate::time::{Span, Timestamp};
 use crate::wire::{Hello, VerifiedHost};
 
+use super::batch;
 use super::evidence::{self, Proof};
 use super::identity::{AtStore, Obeyed, Own, Successor};
 use super::judge::is_enough;
@@ -121,11 +123,14 @@ pub struct Pending {
     pub client: Thumbprint,
     /// The products asked for.
     pub products: Vec<ProductId>,
+    /// Whether more products are to be asked for than had room.
+    pub is_part: bool,
     /// The tags it named.
     pub components: ComponentTags,
 }
 
-/// Prepares an ask to one host. The nonce that is pending at its store is kept, else `fresh` is
+/// Prepares an ask to one host, for as many of the products as have room in it and in its answer;
+/// ask again for the others where [`Pending::is_part`] says so. The nonce that is pending at its store is kept, else `fresh` is
 /// noted: store the identity before the ask is sent.
 ///
 /// # Errors
@@ -141,15 +146,17 @@ pub fn prepare(
     let ticket = at.ticket;
     let key = own.asking_key();
     let publisher = own.root.publisher();
+    let ids = about.products.iter().map(|asked| &asked.product);
+    let room = batch::answer_fits(publisher, host, about.components, ids);
     let predecessor = own
         .successor
         .as_ref()
         .and_then(|next| next.predecessor.clone());
-    let mut ask = Ask {
+    let ask = Ask {
         audience: host.verified.permit.thumbprint,
         client: key.public(),
         nonce,
-        products: about.products.clone(),
+        products: about.products.iter().take(room).cloned().collect(),
         ticket,
         components: about.components,
         predecessor,
@@ -161,13 +168,10 @@ pub fn prepare(
         declared: about.declared,
         issued: about.now,
     };
-    let mut signed = sign(&ask, publisher, own);
-    if signed.1.len() > ASK_BYTES_MAX && ask.name.take().is_some() {
-        signed = sign(&ask, publisher, own);
-    }
-    let (name, bytes) = signed;
-    if bytes.len() > ASK_BYTES_MAX {
-        let detail = format!("{} bytes, at most {ASK_BYTES_MAX}", bytes.len());
+    let (name, bytes) = sign(&ask, publisher, own);
+    if !batch::ask_fits(&bytes) {
+        let max = EXCHANGE_BYTES_MAX - SEAL_ASK_BYTES;
+        let detail = format!("{} bytes, at most {max}", bytes.len());
         return Err(Refusal::new(reasons::ASK_TOO_LARGE, detail));
     }
     Ok(Pending {
@@ -176,6 +180,7 @@ pub fn prepare(
         nonce,
         store: host.store,
         client: ask.client.thumbprint(),
+        is_part: ask.products.len() < about.products.len(),
         products: ask
             .products
             .into_iter()
@@ -348,10 +353,32 @@ pub enum Effect {
 pub struct Applied {
     /// The outcome in one reason: the host's own, or the client's.
     pub reason: Refusal,
-    /// Whether leases were granted.
+    /// The products asked for.
+    pub asked: Vec<ProductId>,
+    /// Whether other products had no room in the ask and this host is to be asked for them now.
+    pub rest_is_next: bool,
+    /// The products that a lease was granted for.
     pub granted: Vec<ProductId>,
     /// What follows.
     pub effects: Vec<Effect>,
+}
+
+impl Applied {
+    /// Adds what the next answer of the same host came to; of the reasons, one that is no success
+    /// stays.
+    pub fn add(&mut self, next: Self) {
+        if self.reason.reason == reasons::LICENSED {
+            self.reason = next.reason;
+        }
+        self.asked.extend(next.asked);
+        self.rest_is_next = next.rest_is_next;
+        self.granted.extend(next.granted);
+        for effect in next.effects {
+            if !self.effects.contains(&effect) {
+                self.effects.push(effect);
+            }
+        }
+    }
 }
 
 /// Takes a verified answer into identity and state. Both may have changed since the ask was
@@ -377,6 +404,8 @@ pub fn apply(
         return Err(statement::NONCE.into());
     }
     let mut effects = Vec::new();
+    // A host that waits, or orders a new key, says so of the machine, whatever it asks for.
+    let is_about_products = matches!(answer.outcome, Outcome::Granted { .. } | Outcome::Refused);
     note_host(holding, host, answer, receipt, &mut effects);
     let reason = match &answer.outcome {
         Outcome::Granted { .. } => {
@@ -398,6 +427,8 @@ pub fn apply(
     holding.outcome = Some(Noted::of(&reason));
     Ok(Applied {
         reason,
+        asked: pending.products.clone(),
+        rest_is_next: pending.is_part && is_about_products,
         granted: checked
             .leases()
             .map(|lease| lease.product.clone())

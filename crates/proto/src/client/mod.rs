@@ -11,6 +11,7 @@
 //! | what is kept | [`state`], [`identity`], framed by [`files`]; policies and revocations come in by [`install`] |
 
 pub mod asking;
+mod batch;
 pub mod discover;
 pub mod evidence;
 pub mod files;

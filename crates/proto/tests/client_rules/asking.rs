@@ -3,6 +3,7 @@
 use muster_proto::client::LicenceState;
 use muster_proto::client::asking::{self, Effect, Host};
 use muster_proto::ids::{Nonce, StoreId};
+use muster_proto::limits::{EXCHANGE_BYTES_MAX, PRODUCTS_MAX, SEAL_ANSWER_BYTES, SEAL_ASK_BYTES};
 use muster_proto::reason::{client as reasons, statement};
 use muster_proto::statement::answer::{Answer, Outcome};
 use muster_proto::statement::lease::Lease;
@@ -392,29 +393,77 @@ fn an_order_is_obeyed_only_from_the_store_the_ask_was_prepared_for() {
 }
 
 #[test]
-fn an_ask_that_is_too_large_leaves_the_name_out_first() {
-    let (_, station, mut machine) = set();
+fn the_largest_ask_fits_the_wire() {
+    let (station, mut machine) = crowded();
     machine.ordered(&station);
     let host = machine.greet(&station).unwrap();
     let mut about = machine.about();
     about.name = Some("n".repeat(128));
-    let product = about.products[0].clone();
-    let fill = |about: &mut asking::About, count: usize| {
-        about.products = (0..count)
-            .map(|at| muster_proto::statement::ask::AskedProduct {
-                product: id(&format!("{at:02}{}", "x".repeat(30))),
-                minutes_left: Some(1 << 40),
-                required: Some(1 << 20),
-                ..product.clone()
-            })
-            .collect();
-    };
-    fill(&mut about, 16);
+    about.version = "v".repeat(128);
+    for asked in &mut about.products {
+        (asked.minutes_left, asked.required) = (Some(1 << 40), Some(u32::MAX));
+    }
     let pending = asking::prepare(&mut machine.own, &host, &about, Nonce([1; 16])).unwrap();
-    assert!(pending.bytes.len() <= 1_400, "{}", pending.bytes.len());
-    assert_eq!(pending.products.len(), 16);
-    assert_eq!(station.open(&pending).0.name, None);
-    fill(&mut about, 1);
-    let pending = asking::prepare(&mut machine.own, &host, &about, Nonce([1; 16])).unwrap();
-    assert!(station.open(&pending).0.name.is_some());
+    assert!(station.open(&pending).0.predecessor.is_some());
+    assert!(pending.products.len() > 1);
+}
+
+/// A machine with as many products as a publisher may have, of the longest ids.
+fn crowded() -> (Station, Machine) {
+    let publisher = Publisher::new(1);
+    let ids: Vec<_> = (0..PRODUCTS_MAX).map(|n| format!("{n:032}")).collect();
+    let mut machine = Machine::new(&publisher, &publisher.policy(&ids[0]));
+    for product in &ids[1..] {
+        machine.install(&publisher, &publisher.policy(product));
+    }
+    (publisher.host(9), machine)
+}
+
+#[test]
+fn many_products_are_asked_for_in_turns_that_each_fit_the_wire() {
+    let (station, mut machine) = crowded();
+    let host = machine.greet(&station).unwrap();
+    let mut about = machine.about();
+    about.name = Some("n".repeat(128));
+    let mut asks = 0;
+    while !about.products.is_empty() {
+        let fresh = Nonce([100 + asks; 16]);
+        let pending = asking::prepare(&mut machine.own, &host, &about, fresh).unwrap();
+        assert!(pending.bytes.len() + SEAL_ASK_BYTES <= EXCHANGE_BYTES_MAX);
+        let (ask, _) = station.open(&pending);
+        let leases = station.sign_all(&station.leases(&ask, 1_000, START));
+        let claims = station.claims(&pending, Outcome::Granted { leases }, START);
+        let answer = station.signer.sign(&claims, false);
+        assert!(answer.len() + SEAL_ANSWER_BYTES <= EXCHANGE_BYTES_MAX);
+        let checked = machine.check(&pending, &host, &answer).unwrap();
+        let applied = machine.apply(&pending, &host, &checked).unwrap();
+        assert_eq!(applied.granted, pending.products);
+        about.products.drain(..pending.products.len());
+        assert_eq!(applied.rest_is_next, !about.products.is_empty());
+        asks += 1;
+    }
+    assert!(
+        (2..=8).contains(&asks),
+        "{asks} asks for {PRODUCTS_MAX} products"
+    );
+    for product in machine.own.products.keys().cloned().collect::<Vec<_>>() {
+        assert!(machine.judge_of(&product).is_licensed(), "{product}");
+    }
+}
+
+#[test]
+fn a_host_that_waits_is_not_asked_for_the_rest() {
+    let (station, mut machine) = crowded();
+    let host = machine.greet(&station).unwrap();
+    let pending = machine.prepare(&host);
+    assert!(pending.is_part);
+    let claims = station.claims(&pending, Outcome::Wait, START);
+    let bytes = station.signer.sign(&claims, true);
+    let checked = machine.check(&pending, &host, &bytes).unwrap();
+    assert!(
+        !machine
+            .apply(&pending, &host, &checked)
+            .unwrap()
+            .rest_is_next
+    );
 }

@@ -324,6 +324,17 @@ impl Machine {
         }
     }
 
+    /// Installs one more product.
+    pub(crate) fn install(&mut self, publisher: &Publisher, policy: &Policy) {
+        let product = policy.product.clone();
+        let bundle = publisher.bundle(policy, &[]);
+        let clocks = self.clocks;
+        install::take_bundle(self.holding(), &bundle).unwrap();
+        let installed = self.holding().products.get_mut(&product).unwrap();
+        installed.marks.installed = clocks;
+        self.own.products.insert(product, OwnProduct::default());
+    }
+
     pub(crate) fn holding(&mut self) -> &mut Holding {
         self.state.publishers.values_mut().next().unwrap()
     }
