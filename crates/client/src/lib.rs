@@ -26,12 +26,20 @@ mod clock;
 mod control;
 pub mod dirs;
 mod disk;
+#[cfg(feature = "ask")]
+mod export;
 mod hardware;
 #[cfg(feature = "ask")]
+mod keys;
+#[cfg(feature = "ask")]
 mod link;
+#[cfg(feature = "ask")]
+mod rearm;
 mod sdk;
 #[cfg(feature = "ask")]
 mod service;
+#[cfg(feature = "ask")]
+mod settings;
 #[cfg(feature = "ask")]
 mod status;
 mod times;
@@ -46,12 +54,16 @@ pub use status::{NextStatus, ProductStatus, ReasonStatus, Status};
 #[cfg(feature = "ask")]
 pub use activate::{Activation, Tried};
 #[cfg(feature = "ask")]
-pub use control::{
-    Client, Exported, KeyInstalled, Options, ProductName, TimeReport, Which, parse_root,
-};
+pub use control::{Client, Options, ProductName, Which};
+#[cfg(feature = "ask")]
+pub use export::Exported;
+#[cfg(feature = "ask")]
+pub use keys::{KeyInstalled, parse_root};
 #[cfg(feature = "ask")]
 pub use sdk::{activate, activate_from};
 #[cfg(feature = "ask")]
 pub use service::ServiceEvent;
+#[cfg(feature = "ask")]
+pub use settings::TimeReport;
 
 pub use muster_proto::client::LicenceState;
