@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -159,18 +160,38 @@ impl Drop for Service {
     }
 }
 
+/// The publisher of most estates.
+const FIRST: &str = "Contoso";
+
 /// A publisher with an authority, and whatever hosts and machines a test makes.
 pub(crate) struct Estate {
-    pub(crate) dir: tempfile::TempDir,
+    pub(crate) dir: Arc<tempfile::TempDir>,
+    publisher: &'static str,
 }
 
 impl Estate {
     /// A publisher with one product.
     pub(crate) fn new(product: &str, kind: &str) -> Self {
-        let estate = Self {
-            dir: tempfile::tempdir().expect("a directory"),
-        };
-        estate.authority(&["init", "--publisher", "Contoso"]).done();
+        let dir = Arc::new(tempfile::tempdir().expect("a directory"));
+        Self::of(dir, FIRST, product, kind)
+    }
+
+    /// An estate in a directory where a test makes the authority itself.
+    pub(crate) fn in_dir(dir: tempfile::TempDir) -> Self {
+        Self {
+            dir: Arc::new(dir),
+            publisher: FIRST,
+        }
+    }
+
+    /// Another publisher with one product, beside this one: hosts and machines are the same.
+    pub(crate) fn beside(&self, publisher: &'static str, product: &str, kind: &str) -> Self {
+        Self::of(Arc::clone(&self.dir), publisher, product, kind)
+    }
+
+    fn of(dir: Arc<tempfile::TempDir>, publisher: &'static str, product: &str, kind: &str) -> Self {
+        let estate = Self { dir, publisher };
+        estate.authority(&["init", "--publisher", publisher]).done();
         estate.product(product, kind, &[]);
         estate
     }
@@ -202,7 +223,7 @@ impl Estate {
 
     /// Runs `muster authority …` on the estate's authority.
     pub(crate) fn authority(&self, args: &[&str]) -> Outcome {
-        run(self.role("authority", "authority", args))
+        run(self.role("authority", &self.authority_dir(), args))
     }
 
     /// Adds a product and writes its policy bundle.
@@ -221,7 +242,19 @@ impl Estate {
     }
 
     pub(crate) fn policy(&self, product: &str) -> PathBuf {
-        self.path(&format!("{product}.policy"))
+        self.path(&format!("{product}{}.policy", self.suffix()))
+    }
+
+    fn authority_dir(&self) -> String {
+        format!("authority{}", self.suffix())
+    }
+
+    /// What tells a second publisher's files from the first one's.
+    fn suffix(&self) -> String {
+        match self.publisher {
+            FIRST => String::new(),
+            other => format!("-{other}"),
+        }
     }
 
     /// Issues a key of a channel.
@@ -243,7 +276,7 @@ impl Estate {
     pub(crate) fn serve_authority(&self) -> Service {
         let args = self.role(
             "authority",
-            "authority",
+            &self.authority_dir(),
             &["serve", "--listen", "127.0.0.1:0"],
         );
         Service::start(muster().args(args))
@@ -335,6 +368,17 @@ impl Estate {
 /// The time that has run, to measure how long something takes.
 pub(crate) fn running_time() -> Span {
     muster_machine::clock::since_boot().expect("the system tells how long it runs")
+}
+
+/// Waits for what a running service notices by itself.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..100 {
+        if holds() {
+            return;
+        }
+        std::thread::park_timeout(Duration::from_millis(200));
+    }
+    panic!("never: {what}");
 }
 
 /// Copies a directory with its files.

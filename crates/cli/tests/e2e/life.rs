@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::clocks::{at, faked};
-use crate::estate::{Estate, Service, copy_dir, muster};
+use crate::estate::{Estate, Service, copy_dir, eventually, muster};
 
 /// An estate whose products need one machine each.
 fn estate_of(products: &[&str]) -> Estate {
@@ -32,21 +32,10 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("paths are text")
 }
 
-/// Waits for what a running service notices by itself.
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..100 {
-        if holds() {
-            return;
-        }
-        std::thread::park_timeout(Duration::from_millis(200));
-    }
-    panic!("never: {what}");
-}
-
 /// An authority whose root never was where it is: certified by files, carried to and fro.
 fn offline_authority() -> Estate {
     let dir = tempfile::tempdir().expect("a directory");
-    let estate = Estate { dir };
+    let estate = Estate::in_dir(dir);
     let file = |name: &str| estate.path(name);
     let root = |args: &[&str]| crate::estate::run([&["authority", "root"], args].concat());
     let (secret, public) = (file("root.key"), file("root.pub"));

@@ -14,3 +14,4 @@ mod publishers;
 mod renewal;
 mod thousand;
 mod tls;
+mod two_publishers;
