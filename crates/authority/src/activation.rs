@@ -80,7 +80,7 @@ impl<S: AuthorityStore> Authority<S> {
     ) -> Result<Certified, Refusal> {
         // Nothing new is signed for a repeat: it is answered although the issuing key has ended.
         let issuing = match self.newest_issuing().await? {
-            Some(IssuingReport { name, cert }) if is_repeat => Issuing { name, cert },
+            Some(IssuingReport { name, cert, .. }) if is_repeat => Issuing { name, cert },
             _ => self.current(now).await?.issuing,
         };
         let publisher = self.publisher_id();

@@ -17,7 +17,7 @@ use muster_proto::statement::cert::Cert;
 use muster_proto::statement::request::Request;
 use muster_proto::statement::{Claims, Envelope, Role, Typ};
 use muster_proto::time::Timestamp;
-use muster_store::authority::{AuthorityStore, IssuingRow, Tables, ops};
+use muster_store::authority::{AuthorityStore, IssuingRow, Tables, issuing};
 
 use crate::Authority;
 use crate::root::RootKeys;
@@ -31,6 +31,8 @@ pub struct IssuingReport {
     pub name: Thumbprint,
     /// Its claims.
     pub cert: Cert,
+    /// Whether its key is revoked.
+    pub is_revoked: bool,
 }
 
 /// What became of a rotation.
@@ -82,10 +84,35 @@ impl<S: AuthorityStore> Authority<S> {
             added: now,
         };
         self.store
-            .change(move |tables| ops::add_issuing(tables, &row, now))
+            .change(move |tables| issuing::add(tables, &row, now))
             .await?;
         self.forget_pending(thumbprint)?;
-        Ok(IssuingReport { name, cert })
+        Ok(IssuingReport {
+            name,
+            cert,
+            is_revoked: false,
+        })
+    }
+
+    /// Revokes an issuing key that has leaked: its name joins the revocation list, which the newest
+    /// key signs anew, as it does every policy that the revoked one signed. Hosts renew at their
+    /// next round, machines take policy and lease from them. Run it again where it was cut.
+    ///
+    /// # Errors
+    /// `ISSUING_UNKNOWN`, and `ISSUING_NEWEST` before a new key was made.
+    pub async fn revoke_issuing(
+        &self,
+        key: Thumbprint,
+        now: Timestamp,
+    ) -> Result<IssuingReport, Refusal> {
+        self.store
+            .change(move |tables| issuing::revoke(tables, key, now))
+            .await?;
+        self.deltas(now).await?;
+        self.sign_policies_again(key, now).await?;
+        let mut reports = self.issuing().await?.into_iter();
+        let found = reports.find(|report| report.cert.key.thumbprint() == key);
+        found.ok_or_else(|| Refusal::new(reasons::ISSUING_UNKNOWN, key.to_string()))
     }
 
     /// Makes a new issuing key. Where the root is here it certifies the key at once; where it is
@@ -107,37 +134,59 @@ impl<S: AuthorityStore> Authority<S> {
 
     /// The newest issuing certificate, if the root has answered.
     pub async fn newest_issuing(&self) -> Result<Option<IssuingReport>, Refusal> {
-        let rows = self.issuing_rows().await?;
-        rows.last().map(report).transpose()
+        Ok(self.issuing().await?.pop())
     }
 
     /// Every issuing certificate, the oldest first.
     pub async fn issuing(&self) -> Result<Vec<IssuingReport>, Refusal> {
-        self.issuing_rows().await?.iter().map(report).collect()
+        let read = |tables: &mut dyn Tables| {
+            let mut reports = Vec::new();
+            for row in tables.issuing()? {
+                reports.push(IssuingReport {
+                    name: row.name,
+                    cert: claims(&row)?,
+                    is_revoked: tables.is_revoked(row.key)?,
+                });
+            }
+            Ok(reports)
+        };
+        self.store.view(read).await
     }
 
-    /// The newest issuing certificate that is valid now, with its key.
+    /// The newest issuing certificate that is valid now and not revoked, with its key.
     ///
     /// # Errors
     /// `AWAITING_ROOT` when there was never one, `ISSUING_ENDED` when none is valid now,
     /// `SIGNER_FAILED` when its key is not here.
     pub(crate) async fn current(&self, now: Timestamp) -> Result<Current, Refusal> {
-        let rows = self.issuing_rows().await?;
+        let good = |tables: &mut dyn Tables| {
+            let mut rows = Vec::new();
+            for row in tables.issuing()? {
+                if !tables.is_revoked(row.key)? {
+                    rows.push(row);
+                }
+            }
+            Ok(rows)
+        };
+        let rows = self.store.view(good).await?;
         if rows.is_empty() {
             return Err(reasons::AWAITING_ROOT.into());
         }
         for row in rows.iter().rev() {
-            let IssuingReport { name, cert } = report(row)?;
+            let cert = claims(row)?;
             if (cert.not_before..=cert.not_after).contains(&now) {
                 return Ok(Current {
-                    issuing: Issuing { name, cert },
+                    issuing: Issuing {
+                        name: row.name,
+                        cert,
+                    },
                     statement: row.statement.clone(),
                     key: self.issuing_keys.find(row.key)?,
                 });
             }
         }
-        let newest = rows.last().map(report).transpose()?;
-        let ends = newest.map_or(0, |newest| newest.cert.not_after.seconds());
+        let newest = rows.last().map(claims).transpose()?;
+        let ends = newest.map_or(0, |newest| newest.not_after.seconds());
         let detail = format!("the newest ends at {ends}, now is {}", now.seconds());
         Err(Refusal::new(reasons::ISSUING_ENDED, detail))
     }
@@ -214,9 +263,6 @@ pub(crate) async fn make_request(
     Ok(request)
 }
 
-fn report(row: &IssuingRow) -> Result<IssuingReport, Refusal> {
-    Ok(IssuingReport {
-        name: row.name,
-        cert: Envelope::decode(&row.statement, Typ::Cert)?.claims()?,
-    })
+fn claims(row: &IssuingRow) -> Result<Cert, Refusal> {
+    Envelope::decode(&row.statement, Typ::Cert)?.claims()
 }

@@ -1,11 +1,12 @@
 //! Products and their signed policies.
 
 use muster_proto::Refusal;
-use muster_proto::ids::ProductId;
+use muster_proto::ids::{ProductId, Thumbprint};
 use muster_proto::limits::REVOCATION_DELTAS_MAX;
 use muster_proto::reason::authority as reasons;
 use muster_proto::statement::policy::Policy;
-use muster_proto::statement::{Envelope, Typ};
+use muster_proto::statement::revocations::RevocationSet;
+use muster_proto::statement::{Anchor, Envelope, Typ};
 use muster_proto::time::Timestamp;
 use muster_proto::wire::Bundle;
 use muster_store::authority::{AuthorityStore, ProductRow, Tables, ops};
@@ -145,6 +146,49 @@ impl<S: AuthorityStore> Authority<S> {
         };
         bundle.verify()?;
         Ok(bundle)
+    }
+
+    /// Gives every policy whose newest version a revoked key signed a new version that says the
+    /// same.
+    pub(crate) async fn sign_policies_again(
+        &self,
+        revoked: Thumbprint,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        for report in self.products().await? {
+            let id = report.policy.product;
+            for _ in 0..TRIES_MAX {
+                let product = id.clone();
+                let read = move |tables: &mut dyn Tables| {
+                    let (row, statement) = ops::newest_policy(tables, &product)?;
+                    Ok((ops::next_version(tables, Some(&row))?, statement))
+                };
+                let (version, statement) = self.store.view(read).await?;
+                if !self.is_signed_by(&statement, revoked)? {
+                    break;
+                }
+                let mut policy: Policy = Envelope::decode(&statement, Typ::Policy)?.claims()?;
+                policy.version = version;
+                match self.put(policy, now, ops::set_policy).await {
+                    Err(refusal) if refusal.reason == reasons::CHANGED_MEANWHILE => {}
+                    other => {
+                        other?;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_signed_by(&self, statement: &[u8], key: Thumbprint) -> Result<bool, Refusal> {
+        let envelope = Envelope::decode(statement, Typ::Policy)?;
+        let anchor = Anchor {
+            root: &self.root,
+            revoked: &RevocationSet::default(),
+        };
+        let signer = anchor.signer(&envelope, &envelope.chain)?;
+        Ok(signer.key.thumbprint() == key)
     }
 
     /// Signs a policy, verifies it as a client would, and keeps it.

@@ -25,6 +25,8 @@ pub const KEYS_DEFAULT: usize = 2;
 pub struct RootKeys {
     root: Root,
     secrets: Vec<SecretKey>,
+    /// Which of them signs.
+    signing: usize,
 }
 
 impl RootKeys {
@@ -42,6 +44,7 @@ impl RootKeys {
         Ok(Self {
             root: Root::new(name, keys)?,
             secrets,
+            signing: 0,
         })
     }
 
@@ -65,12 +68,29 @@ impl RootKeys {
         Self::of(&file.label, secrets.collect())
     }
 
+    /// The same root with another of its keys to sign with, counted from 1: the first is the
+    /// present one, the others are for the day when it is lost.
+    ///
+    /// # Errors
+    /// `TERMS_WRONG` when the root has no such key.
+    pub fn using(mut self, number: usize) -> Result<Self, Refusal> {
+        if number == 0 || number > self.secrets.len() {
+            let detail = format!(
+                "the root has keys 1 to {}, not {number}",
+                self.secrets.len()
+            );
+            return Err(Refusal::new(reasons::TERMS_WRONG, detail));
+        }
+        self.signing = number - 1;
+        Ok(self)
+    }
+
     /// The public root.
     pub fn public(&self) -> &Root {
         &self.root
     }
 
-    /// Answers an issuing key's request with a certificate signed by the present root key.
+    /// Answers an issuing key's request with a certificate signed by the root key in use.
     ///
     /// # Errors
     /// `ROOT_REQUEST` when it is not an issuing key's, `WRONG_PUBLISHER` when it was made for
@@ -83,7 +103,7 @@ impl RootKeys {
     ) -> Result<IssuingAnswer, Refusal> {
         let request = self.open(request)?;
         let cert = issuing_cert(&request, terms, now)?;
-        let key = &self.secrets[0];
+        let key = &self.secrets[self.signing];
         let public = key.public();
         let draft = Draft::new(&cert, self.root.publisher(), public.thumbprint(), &public);
         let signature = key.sign(&draft.to_be_signed());

@@ -254,7 +254,7 @@ impl Admin {
         let mut stored = stored.ok_or(Refusal::from(reasons::NOT_CERTIFIED))?;
         let keys = PublisherKeys::load(stored.clone())?;
         let due = renewable_from(keys.cert.issued, keys.cert.not_after);
-        if now < due {
+        if now < due && !keys.is_cut_off() {
             return Ok(Renewal::NotDue(due));
         }
         let mut publisher = Publisher {

@@ -135,7 +135,8 @@ impl PublisherKeys {
         let mut bundles = BTreeMap::new();
         for bytes in &stored.bundles {
             let bundle = Bundle::decode(bytes)?;
-            let policy: Verified<Policy> = anchor.verify(&bundle.policy)?;
+            // A policy whose signer was revoked stays until the authority's next one is taken in.
+            let (policy, _): (Verified<Policy>, _) = anchor.judge(&bundle.policy)?;
             bundles.insert(policy.claims.product.clone(), bytes.clone());
             policies.insert(policy.claims.product.clone(), policy.claims);
         }
@@ -219,6 +220,12 @@ impl PublisherKeys {
             .rev()
             .find(|(from, to, _)| *from <= number && *to > number);
         next.map(|(.., bytes)| bytes.clone())
+    }
+
+    /// Whether a key above the host's own is revoked: then a certificate under another one is due.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        let above = self.permit.keys.iter().skip(1);
+        above.into_iter().any(|key| self.revoked.holds(key))
     }
 
     /// Refuses to sign outside the certificate's life or when a key of the chain is revoked.

@@ -4,6 +4,7 @@ use muster_proto::Refusal;
 use muster_proto::client::LicenceState;
 use muster_proto::host::ClientKey;
 use muster_proto::ids::{ClientId, ProductId, PublisherId};
+use muster_proto::limits::CERT_WARNING_DAYS;
 use muster_proto::reason::kms as reasons;
 use muster_proto::statement::cert::Cert;
 use muster_proto::statement::root::Root;
@@ -104,9 +105,6 @@ pub struct ClientLine {
     pub state: LicenceState,
 }
 
-/// How long before its end a certificate is warned about: 60 days.
-const WARN_BEFORE: Span = Span::from_days(60);
-
 pub(crate) async fn read(records: &Records, now: Timestamp) -> Result<Status, Refusal> {
     let mut keys = Vec::new();
     let mut warnings = Vec::new();
@@ -117,12 +115,13 @@ pub(crate) async fn read(records: &Records, now: Timestamp) -> Result<Status, Re
         let cert = loaded.as_ref().ok().map(|keys| &keys.cert);
         if let Some(end) = cert
             .map(|cert| cert.not_after)
-            .filter(|end| end.since(now) < WARN_BEFORE)
+            .filter(|end| end.since(now) < Span::from_days(CERT_WARNING_DAYS))
         {
             let detail = format!("{}: {} left", root.name(), end.since(now));
             warnings.push(Refusal::new(reasons::CERTIFICATE_ENDS, detail));
         }
         if let Ok(keys) = &loaded {
+            warnings.extend(keys.check_may_sign(now).err());
             let policies = keys.policies.values();
             products.extend(policies.map(|p| {
                 (

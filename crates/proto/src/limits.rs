@@ -177,6 +177,8 @@ pub const HTTP_NEXT_ADDRESS_MILLISECONDS: u64 = 250;
 /// How long a client waits for an answer, in seconds.
 pub const HTTP_ANSWER_SECONDS: u64 = 10;
 
+/// How long before its end a certificate is warned about, in days.
+pub const CERT_WARNING_DAYS: u64 = 60;
 /// Bytes of a sealed ask, and of a sealed answer, that a client keeps to: it asks in turns for as
 /// many products as have room. One packet of an IPv6 network carries it.
 pub const EXCHANGE_BYTES_MAX: usize = 1_400;

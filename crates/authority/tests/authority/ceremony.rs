@@ -97,6 +97,30 @@ async fn an_offline_root_answers_by_file() {
     assert!(!directory.path().join("root.key").exists());
 }
 
+/// The first root key is lost: the next one of the ceremony certifies, and what verifies to the root
+/// still does.
+#[tokio::test]
+async fn the_next_root_key_signs_when_the_first_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = RootKeys::generate("Contoso", 2).unwrap();
+    let (authority, asked) = offline(directory.path(), &root).await;
+    let public = root.public().clone();
+    let secret = directory.path().join("offline.key");
+    root.write(&secret).unwrap();
+    for number in [0, 3] {
+        let refusal = RootKeys::read(&secret).unwrap().using(number).unwrap_err();
+        assert_eq!(refusal.reason, reasons::TERMS_WRONG);
+    }
+    let next = RootKeys::read(&secret).unwrap().using(2).unwrap();
+    let answer = next.sign(&asked, &IssuingTerms::default(), NOW).unwrap();
+    assert_eq!(answer.root, public);
+    authority.apply(&answer.encode(), NOW).await.unwrap();
+    authority.add_product(policy("cad"), NOW).await.unwrap();
+    let bundle = authority.bundle(&product("cad"), NOW).await.unwrap();
+    assert_eq!(bundle.root.publisher(), public.publisher());
+    bundle.verify().unwrap();
+}
+
 #[tokio::test]
 async fn answers_of_others_are_refused() {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -77,6 +77,9 @@ pub(crate) enum Authority {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// The issuing keys: list, revoke one that has leaked.
+    #[command(subcommand)]
+    Issuing(Issuing),
     /// Serve hosts in the foreground: plain HTTP on loopback, HTTPS with certificate files.
     Serve {
         /// The address to listen on [default: 127.0.0.1:8443].
@@ -134,6 +137,22 @@ pub(crate) enum Authority {
     },
 }
 
+/// Verbs of `muster authority issuing`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Issuing {
+    /// List issuing keys, the oldest first.
+    List,
+    /// Revoke an issuing key that has leaked, after `rotate` has made another.
+    ///
+    /// The newest key signs the revocation, and anew every policy that the revoked one signed. Hosts
+    /// renew their certificates at their next round or at `muster kms renew`, free of charge; their
+    /// machines follow at their next ask.
+    Revoke {
+        /// The key's thumbprint, or its first digits: see `list`.
+        key: String,
+    },
+}
+
 /// Verbs of `muster authority root`, for a machine that never meets the network.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Root {
@@ -161,6 +180,9 @@ pub(crate) enum Root {
             default_value = "root.key"
         )]
         key: PathBuf,
+        /// Which of the root's keys signs, from 1: the next one when the first is lost.
+        #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+        use_key: usize,
         /// Where to write the answer for the authority.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,

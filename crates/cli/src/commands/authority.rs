@@ -16,7 +16,7 @@ use muster_proto::statement::root::Root;
 use serde_json::{Value, json};
 
 use super::service;
-use super::{authority_keys, authority_products};
+use super::{authority_issuing, authority_keys, authority_products};
 use crate::args::authority::{Authority as Verb, AuthorityArgs, AuthorityDir, Root as RootVerb};
 use crate::config::{self, AuthorityConfig};
 use crate::report::Report;
@@ -71,6 +71,7 @@ pub(super) async fn run(args: AuthorityArgs) -> Result<Report, Refusal> {
         Verb::Product(verb) => authority_products::run(&place, *verb).await,
         Verb::Key(verb) => authority_keys::run(&place, verb).await,
         Verb::Host(verb) => authority_keys::hosts(&place, verb).await,
+        Verb::Issuing(verb) => authority_issuing::run(&place, verb).await,
         Verb::Certify { file, out } => certify(&place, &file, &out).await,
         Verb::Backup { out } => {
             place.open().await?.backup(&out).await?;
@@ -158,9 +159,14 @@ async fn root(place: &Place, verb: RootVerb) -> Result<Report, Refusal> {
                 .say(fingerprint_words(root.public()))
                 .say("keep this file offline, with copies: whoever holds it is this publisher"))
         }
-        RootVerb::Sign { request, key, out } => {
+        RootVerb::Sign {
+            request,
+            key,
+            use_key,
+            out,
+        } => {
             let request = files::read(&request, REQUEST_BYTES_MAX)?;
-            let root = RootKeys::read(&key)?;
+            let root = RootKeys::read(&key)?.using(use_key)?;
             let answer = root.sign(&request, &IssuingTerms::default(), clock::now())?;
             files::write(&out, &answer.encode())?;
             let (cert, name) = answer.verify()?;

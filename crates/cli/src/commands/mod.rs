@@ -1,6 +1,7 @@
 //! The verbs: each takes its arguments, calls a role, and gives back a report.
 
 mod authority;
+mod authority_issuing;
 mod authority_keys;
 mod authority_products;
 mod client;

@@ -40,35 +40,7 @@ pub(super) async fn simulate(
     start: Timestamp,
 ) -> Result<Timeline, Refusal> {
     let mut world = World::make(&dir.join("simulation"), args, start).await?;
-    let mut timeline = Timeline {
-        days,
-        outages: planned(days),
-        ..Timeline::default()
-    };
-    let end = start + Span::from_days(u64::from(days));
-    let mut now = start;
-    let mut judged = None;
-    while now <= end {
-        world.clock.set(now);
-        let day = u32::try_from(now.since(start).seconds() / 86_400).unwrap_or(u32::MAX);
-        let is_down = timeline.outages.iter().any(|outage| outage.holds(day));
-        if !is_down && judged != Some(day) {
-            world.renew_when_due().await?;
-        }
-        world.ask_those_due(now, is_down).await?;
-        if judged != Some(day) {
-            world.judge_all(now);
-            judged = Some(day);
-        }
-        note(&mut timeline, &world, day);
-        now = now + STEP;
-    }
-    world.judge_all(end);
-    timeline.all_restored = world
-        .machines
-        .iter()
-        .all(|machine| machine.state == LicenceState::Licensed);
-    Ok(timeline)
+    world.pass(days, planned(days), start).await
 }
 
 /// The outages that fit into the days, one after the other with quiet days around them.
@@ -176,6 +148,44 @@ impl World {
         })
     }
 
+    /// Lets days pass with these outages.
+    async fn pass(
+        &mut self,
+        days: u32,
+        outages: Vec<Outage>,
+        start: Timestamp,
+    ) -> Result<Timeline, Refusal> {
+        let mut timeline = Timeline {
+            days,
+            outages,
+            ..Timeline::default()
+        };
+        let end = start + Span::from_days(u64::from(days));
+        let mut now = start;
+        let mut judged = None;
+        while now <= end {
+            self.clock.set(now);
+            let day = u32::try_from(now.since(start).seconds() / 86_400).unwrap_or(u32::MAX);
+            let is_down = timeline.outages.iter().any(|outage| outage.holds(day));
+            if !is_down && judged != Some(day) {
+                self.renew_when_due().await?;
+            }
+            self.ask_those_due(now, is_down).await?;
+            if judged != Some(day) {
+                self.judge_all(now);
+                judged = Some(day);
+            }
+            note(&mut timeline, self, day);
+            now = now + STEP;
+        }
+        self.judge_all(end);
+        timeline.all_restored = self
+            .machines
+            .iter()
+            .all(|machine| machine.state == LicenceState::Licensed);
+        Ok(timeline)
+    }
+
     /// Lets every machine ask whose time has come, and judges it by what it then holds.
     async fn ask_those_due(&mut self, now: Timestamp, is_down: bool) -> Result<(), Refusal> {
         for machine in &mut self.machines {
@@ -222,4 +232,44 @@ async fn certify(
     let activation = authority.certify(&request, None, now).await?;
     admin.apply(&activation.encode()).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_proto::authority::HostNumber;
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
+    const MACHINES: u32 = 25;
+
+    /// A year and a half in which the host never meets its authority: its renewals are carried to
+    /// and fro as files. It is certified anew several times, and no machine notices.
+    #[test]
+    fn nobody_notices_a_host_that_is_fed_by_files() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.expect("a runtime").block_on(async {
+            let dir = tempfile::tempdir().expect("a directory");
+            let args = LabArgs {
+                clients: MACHINES,
+                servers: 0,
+                dir: None,
+                once: true,
+                days: None,
+            };
+            let mut world = World::make(dir.path(), &args, START)
+                .await
+                .expect("a world");
+            let timeline = world.pass(548, Vec::new(), START).await.expect("days");
+            let last = timeline.changes.last().expect("the first day's changes");
+            assert_eq!(last.counts[LicenceState::Licensed as usize], MACHINES);
+            assert!(last.day <= 1, "something changed on day {}", last.day);
+            let hosts = world
+                .authority
+                .hosts(HostNumber(0), 10)
+                .await
+                .expect("hosts");
+            assert!(hosts[0].certificates >= 3, "{}", hosts[0].certificates);
+        });
+    }
 }

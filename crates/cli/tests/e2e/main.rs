@@ -8,6 +8,7 @@ mod files;
 mod hostile;
 mod hosts;
 mod labs;
+mod leaked;
 mod life;
 mod names;
 mod publishers;

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | the same hash again | the same certificate again | nothing |
 //! | product keys | an activation | for each key: a new place for another machine, else one of the place's activations |
-//! | a previous certificate | a renewal, from half of its life to its end | nothing |
+//! | a previous certificate | a renewal, from half of its life to its end, or at any time once the issuing key above it is revoked | nothing |
 //! | both | a wider certificate: products are added | for each key named, as an activation |
 //!
 //! A place (slot) is a host product key with the tags of one machine. Its newest certificate alone
@@ -130,6 +130,9 @@ pub struct Known {
     pub keys: Vec<Option<KnownKey>>,
     /// The certificate the request renews, if this authority issued it.
     pub previous: Option<CertRow>,
+    /// Whether the issuing key that signed the previous certificate is revoked: it is renewed at any
+    /// time then, since no client takes it any more.
+    pub previous_signer_revoked: bool,
     /// The keys the previous certificate rests on.
     pub previous_keys: Vec<KnownKey>,
     /// The number a new host would get.
@@ -324,7 +327,8 @@ fn renewable<'a>(known: &'a Known, asked: &Asked, now: Timestamp) -> Result<&'a 
     }
     check_still_good(cert, now)?;
     let from = renewable_from(cert.issued, cert.not_after);
-    if cert.successor.is_none() && asked.keys.is_empty() && now < from {
+    let early = now < from && !known.previous_signer_revoked;
+    if cert.successor.is_none() && asked.keys.is_empty() && early {
         let detail = format!("it can be renewed from {}", from);
         return Err(Refusal::new(reasons::RENEWAL_EARLY, detail));
     }

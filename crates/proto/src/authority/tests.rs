@@ -24,6 +24,7 @@ struct World {
     issuing: Issuing,
     keys: BTreeMap<KeyId, KnownKey>,
     certs: BTreeMap<Thumbprint, CertRow>,
+    signer_revoked: bool,
     hosts: u64,
     asked: u8,
 }
@@ -76,6 +77,7 @@ impl World {
             },
             keys: BTreeMap::new(),
             certs: BTreeMap::new(),
+            signer_revoked: false,
             hosts: 0,
             asked: 0,
         }
@@ -154,6 +156,7 @@ impl World {
                 .map(|id| self.keys.get(id).cloned())
                 .collect(),
             previous: previous.cloned(),
+            previous_signer_revoked: self.signer_revoked,
             previous_keys: rests_on.map(|id| self.keys[id].clone()).collect(),
             next_host: HostNumber(self.hosts + 1),
         };
@@ -284,6 +287,12 @@ fn a_renewal_is_free_from_half_of_life_to_its_end_and_forks_are_named() {
 
     let (early, _) = world.renewal(&[], &nth(0), &old, first);
     world.refused(&early, half - Span::from_seconds(1), reasons::RENEWAL_EARLY);
+    world.signer_revoked = true;
+    assert!(
+        world.decide(&early, START).is_ok(),
+        "the issuing key leaked"
+    );
+    world.signer_revoked = false;
     let (late, _) = world.renewal(&[], &nth(0), &old, first);
     world.refused(
         &late,

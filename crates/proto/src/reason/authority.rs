@@ -20,6 +20,14 @@ reasons! {
         "The issuing certificate is not valid now",
         "it has ended, or this machine's clock is wrong",
         "check the clock, then run `muster authority rotate`";
+    ISSUING_UNKNOWN = "MUSTER-AUT-0011",
+        "There is no such issuing key",
+        "it was mistyped, or is another authority's",
+        "see `muster authority issuing list`";
+    ISSUING_NEWEST = "MUSTER-AUT-0012",
+        "The newest issuing key cannot be revoked",
+        "nothing else could sign the revocation, and certify hosts anew",
+        "run `muster authority rotate` first; then revoke the old key";
     ISSUING_FOREIGN = "MUSTER-AUT-0005",
         "The root's answer is not for an issuing key of this authority",
         "it answers the request of another directory, or the key file is missing",

@@ -248,6 +248,10 @@ impl Tables for Memory {
         Ok(live.copied().collect())
     }
 
+    fn is_revoked(&self, key: Thumbprint) -> Result<bool, Refusal> {
+        Ok(self.revocations.iter().any(|row| row.revoked.key == key))
+    }
+
     fn put_revocation(&mut self, row: &Numbered) -> Result<(), Refusal> {
         self.revocations.push(*row);
         Ok(())

@@ -4,8 +4,9 @@
 //! A change is a function over [`Tables`] that is run in one transaction: everything it wrote is
 //! durable when its result comes back, or nothing is. It may be run again from the start, as a
 //! database with optimistic transactions demands, so it has no effect but on its tables. The same
-//! changes ([`ops`]) and one contract suite serve every backend.
+//! changes ([`ops`], [`issuing`]) and one contract suite serve every backend.
 
+pub mod issuing;
 mod memory;
 pub mod ops;
 mod rows;

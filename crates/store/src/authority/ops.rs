@@ -21,7 +21,7 @@ use muster_proto::statement::revocations::Revocations;
 use muster_proto::statement::{Draft, Envelope, Typ};
 use muster_proto::time::{Span, Timestamp};
 
-use super::{CertStatement, IssuingRow, ProductRow, Tables};
+use super::{CertStatement, ProductRow, Tables, issuing};
 
 /// What became of a certification.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +88,11 @@ fn known(tables: &dyn Tables, asked: &Asked) -> Result<Known, Refusal> {
         Some(named) => tables.cert(named.cert)?,
         None => None,
     };
+    let mut previous_signer_revoked = false;
+    if let Some(cert) = &previous {
+        previous_signer_revoked =
+            issuing::is_revoked(tables, statement_of(tables, cert.name)?.parent)?;
+    }
     let mut previous_keys = Vec::new();
     for id in previous.iter().flat_map(|cert| &cert.keys) {
         previous_keys.extend(known_key(tables, *id)?);
@@ -101,6 +106,7 @@ fn known(tables: &dyn Tables, asked: &Asked) -> Result<Known, Refusal> {
         signing_key_used: tables.is_signing_key_used(asked.request.key.thumbprint())?,
         keys,
         previous,
+        previous_signer_revoked,
         previous_keys,
         next_host: tables.next_host()?,
     })
@@ -569,25 +575,6 @@ pub fn raise_floors(
     audit(tables, now, "restored", "store", &detail)
 }
 
-/// Keeps an issuing certificate; twice changes nothing.
-pub fn add_issuing(
-    tables: &mut dyn Tables,
-    row: &IssuingRow,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    if tables.issuing()?.iter().any(|other| other.name == row.name) {
-        return Ok(());
-    }
-    tables.put_issuing(row)?;
-    audit(
-        tables,
-        now,
-        "issuing-certified",
-        &row.name.to_string(),
-        &format!("key {}", row.key),
-    )
-}
-
 /// Sets a setting; the same value again is no event.
 pub fn set_setting(
     tables: &mut dyn Tables,
@@ -606,7 +593,7 @@ fn host_subject(host: HostNumber) -> String {
     format!("host {}", host.0)
 }
 
-fn audit(
+pub(super) fn audit(
     tables: &mut dyn Tables,
     at: Timestamp,
     event: &str,

@@ -451,6 +451,12 @@ impl Tables for SqliteTables<'_> {
         self.all(sql, [seconds(now)], rows::revocation)
     }
 
+    fn is_revoked(&self, key: Thumbprint) -> Result<bool, Refusal> {
+        let sql = "SELECT 1 FROM revocation WHERE signing_key = ?";
+        let found = self.one(sql, [key.0], |_| Ok(()))?;
+        Ok(found.is_some())
+    }
+
     fn put_revocation(&mut self, row: &Numbered) -> Result<(), Refusal> {
         let sql = "INSERT INTO revocation VALUES (?, ?, ?)";
         let revoked = row.revoked;

@@ -144,6 +144,8 @@ pub trait Tables {
     fn newest_revocation(&self) -> Result<u64, Refusal>;
     /// Every revocation that has not ended, by number.
     fn revocations(&self, now: Timestamp) -> Result<Vec<Numbered>, Refusal>;
+    /// Whether a signing key was ever revoked.
+    fn is_revoked(&self, key: Thumbprint) -> Result<bool, Refusal>;
     /// Adds a revocation.
     fn put_revocation(&mut self, row: &Numbered) -> Result<(), Refusal>;
     /// The signed deltas that tile the list, in order.

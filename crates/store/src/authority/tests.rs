@@ -22,7 +22,7 @@ use muster_proto::time::{Span, Timestamp};
 use super::ops::{self, Certified, Marks};
 use super::{
     AuthorityStore, CertStatement, IssuingRow, MemoryAuthority, SqliteAuthority, Tables,
-    host_report, host_reports, key_report,
+    host_report, host_reports, issuing, key_report,
 };
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -112,6 +112,20 @@ fn issuing() -> Issuing {
     Issuing {
         name: Thumbprint([3; 32]),
         cert: issuing_cert(&request, &IssuingTerms::default(), NOW).unwrap(),
+    }
+}
+
+/// An issuing certificate as it is kept.
+fn issuing_row(seed: u16) -> IssuingRow {
+    let request = request(seed, "issuing", Role::Issuing);
+    let cert = issuing_cert(&request, &IssuingTerms::default(), NOW).unwrap();
+    let root = secret(9).public();
+    let draft = Draft::new(&cert, PUBLISHER, root.thumbprint(), &root);
+    IssuingRow {
+        name: draft.name(),
+        key: cert.key.thumbprint(),
+        statement: draft.finish([0; 64], &[]),
+        added: NOW,
     }
 }
 
@@ -526,7 +540,7 @@ fn issuing_certificates_are_kept_in_order_and_once() {
                 added: NOW,
             };
             store
-                .change(move |t| ops::add_issuing(t, &row, NOW))
+                .change(move |t| issuing::add(t, &row, NOW))
                 .await
                 .unwrap();
         }
@@ -592,5 +606,35 @@ fn two_processes_share_one_database() {
             .unwrap();
         let seen = service.view(|t| t.setting("url")).await.unwrap();
         assert_eq!(seen.as_deref(), Some(b"https://a.test".as_slice()));
+    });
+}
+
+#[test]
+fn a_revoked_issuing_key_is_on_the_list_and_every_delta_is_signed_anew() {
+    on_both(async |make| {
+        let store = make();
+        add_revocations(&store, 1..=3).await;
+        let plan = || store.view(|t| ops::plan_deltas(t, NOW));
+        let first = plan().await.unwrap();
+        assert!(keep(&store, 3, sign(&first.deltas)).await);
+        for seed in [10, 11] {
+            let row = issuing_row(seed);
+            let add = store.change(move |t| issuing::add(t, &row, NOW));
+            add.await.unwrap();
+        }
+        let [old, new] = [10, 11].map(|seed| issuing_row(seed).key);
+        let revoke = |key| store.change(move |t| issuing::revoke(t, key, NOW));
+        let newest = revoke(new).await.unwrap_err();
+        assert_eq!(newest.reason, reasons::ISSUING_NEWEST);
+        let unknown = revoke(Thumbprint([1; 32])).await.unwrap_err();
+        assert_eq!(unknown.reason, reasons::ISSUING_UNKNOWN);
+        for _ in 0..2 {
+            revoke(old).await.unwrap();
+            assert_eq!(store.view(|t| t.newest_revocation()).await.unwrap(), 4);
+        }
+        assert!(store.view(move |t| t.is_revoked(old)).await.unwrap());
+        let plan = plan().await.unwrap();
+        assert_eq!((plan.newest, plan.deltas.len()), (4, 1));
+        assert!(plan.deltas[0].is_err(), "none rests on the revoked key");
     });
 }
