@@ -5,6 +5,7 @@
 #
 # Usage: examples/by-hand.sh            (builds and uses target/release/muster)
 #        MUSTER=/path/to/muster examples/by-hand.sh
+#        KEEP=/an/empty/folder examples/by-hand.sh      (leaves the directories there)
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -12,12 +13,12 @@ if [ -z "${MUSTER:-}" ]; then
   cargo build --release --manifest-path "$here/Cargo.toml" --package muster
   MUSTER=$here/target/release/muster
 fi
-work=$(mktemp -d)
+work=${KEEP:-$(mktemp -d)}
 pids=()
 cleanup() {
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
   for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-  rm -rf "$work"
+  [ -n "${KEEP:-}" ] || rm -rf "$work"
 }
 trap cleanup EXIT
 

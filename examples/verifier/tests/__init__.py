@@ -1,0 +1,1 @@
+"""Tests of the verifier by itself: `python -m unittest` in the folder above."""
