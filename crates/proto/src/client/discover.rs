@@ -230,11 +230,12 @@ pub struct Srv {
 /// putting back, where records of weight 0 have a very small chance of being drawn first. `random`
 /// gives a number below its argument, all equally likely. Records that name no host are left out.
 pub fn order(records: &[Srv], random: &mut dyn FnMut(u32) -> u32) -> Vec<HostAddr> {
-    let mut left: Vec<&Srv> = records.iter().take(ASK_HOSTS_MAX).collect();
+    let mut left: Vec<&Srv> = records.iter().collect();
     // Weight 0 stands first in each priority: so the draw's rule reaches it with the smallest chance.
     left.sort_by_key(|record| (record.priority, record.weight != 0));
     let mut hosts = Vec::with_capacity(left.len());
-    while let Some(first) = left.first() {
+    // Cut after ordering: a server gives many records in any order, the preferred one anywhere.
+    while let Some(first) = left.first().filter(|_| hosts.len() < ASK_HOSTS_MAX) {
         let group = left
             .iter()
             .take_while(|record| record.priority == first.priority);
@@ -247,9 +248,14 @@ pub fn order(records: &[Srv], random: &mut dyn FnMut(u32) -> u32) -> Vec<HostAdd
 }
 
 /// Draws one place of a group: the first whose running sum of weights is at or above a number from
-/// 0 to their total.
+/// 0 to their total. Without weights all are equally likely: RFC 2782 leaves their order open, and
+/// hosts that nobody gave a weight should share the asks.
 fn draw(weights: &[u32], random: &mut dyn FnMut(u32) -> u32) -> usize {
     let total: u32 = weights.iter().sum();
+    if total == 0 {
+        let below = u32::try_from(weights.len()).expect("an answer holds few records");
+        return random(below) as usize;
+    }
     let drawn = random(total + 1);
     let mut sum = 0;
     let reached = |weight: &u32| {
@@ -363,5 +369,34 @@ mod tests {
             });
             assert_eq!(found[0] == host("light"), drawn == 0, "{drawn}");
         }
+    }
+
+    /// How often each of the records comes first, over all numbers that can be drawn.
+    fn shares(records: &[Srv], numbers: u32) -> Vec<usize> {
+        let firsts: Vec<HostAddr> = (0..numbers)
+            .map(|drawn| order(records, &mut |below| drawn.min(below - 1)).remove(0))
+            .collect();
+        let count = |record: &Srv| {
+            let is_it = |first: &&HostAddr| **first == host(&record.target);
+            firsts.iter().filter(is_it).count()
+        };
+        records.iter().map(count).collect()
+    }
+
+    #[test]
+    fn each_host_s_share_is_its_weight() {
+        let records = [srv(0, 30, "most"), srv(0, 10, "few"), srv(9, 99, "late")];
+        assert_eq!(shares(&records, 41), [31, 10, 0]);
+        let records = [srv(0, 0, "a"), srv(0, 0, "b"), srv(0, 0, "c")];
+        assert_eq!(shares(&records, 3), [1, 1, 1], "nobody gave them a weight");
+    }
+
+    #[test]
+    fn the_preferred_host_is_found_among_many_records() {
+        let mut records: Vec<Srv> = (0..60).map(|n| srv(20, 0, &format!("late{n}"))).collect();
+        records.push(srv(10, 0, "early"));
+        let found = order(&records, &mut |_| 0);
+        assert_eq!(found[0], host("early"));
+        assert_eq!(found.len(), ASK_HOSTS_MAX);
     }
 }
