@@ -106,6 +106,8 @@ pub const KEY_TRIES_PER_SOURCE_MINUTE: u32 = 10;
 pub const DNS_RECORDS_MAX: usize = 64;
 /// Addresses of one host that are tried.
 pub const DNS_ADDRESSES_MAX: usize = 16;
+/// Aliases (CNAME) one after the other that lead to an SRV record.
+pub const DNS_ALIASES_MAX: usize = 8;
 /// How long one try of a DNS question may take, in seconds.
 pub const DNS_ATTEMPT_SECONDS: u64 = 2;
 /// How often a DNS question is asked again when nothing comes back.

@@ -15,7 +15,8 @@ use hickory_resolver::config::{
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::system_conf::read_system_conf;
 use muster_proto::limits::{
-    DNS_ADDRESSES_MAX, DNS_ATTEMPT_SECONDS, DNS_LOOKUP_SECONDS, DNS_RECORDS_MAX, DNS_RETRIES,
+    DNS_ADDRESSES_MAX, DNS_ALIASES_MAX, DNS_ATTEMPT_SECONDS, DNS_LOOKUP_SECONDS, DNS_RECORDS_MAX,
+    DNS_RETRIES,
 };
 use muster_proto::reason::dns as reason;
 use muster_proto::{Reason, Refusal};
@@ -116,33 +117,35 @@ impl Resolver {
     ///
     /// # Errors
     /// A reason for each of: invalid name, no such name, no such record, silent, unreachable or
-    /// failing server, refused, malformed answer, too many records.
+    /// failing server, refused, malformed answer, too many records or aliases.
     pub async fn srv(&self, text: &str) -> Result<Vec<SrvRecord>, Refusal> {
-        let lookup = self.lookup(name::full(text)?, RecordType::SRV).await?;
-        let mut records = Vec::new();
-        for answer in lookup.answers() {
-            let RData::SRV(srv) = &answer.data else {
-                continue;
+        let mut name = name::full(text)?;
+        for _ in 0..DNS_ALIASES_MAX {
+            let refusal = match self.lookup(name.clone(), RecordType::SRV).await {
+                Ok(lookup) => return srv_records(text, &lookup),
+                Err(refusal) => refusal,
             };
-            if records.len() == DNS_RECORDS_MAX {
-                return Err(Refusal::new(
-                    reason::DNS_TOO_MANY_RECORDS,
-                    format!("{text}: more than {DNS_RECORDS_MAX} SRV records"),
-                ));
+            let unheard = [reason::DNS_SILENT, reason::DNS_UNREACHABLE];
+            if unheard.contains(&refusal.reason) {
+                return Err(refusal);
             }
-            if !srv.target.is_root() {
-                records.push(SrvRecord {
-                    priority: srv.priority,
-                    weight: srv.weight,
-                    port: srv.port,
-                    target: name::text(&srv.target),
-                });
-            }
+            // hickory looks behind an alias for the record's target instead of the record.
+            name = self.alias(&name).await.ok_or(refusal)?;
         }
-        if records.is_empty() {
-            return Err(Refusal::new(reason::DNS_NO_RECORD, format!("{text} SRV")));
-        }
-        Ok(records)
+        let detail = format!("{text}: more than {DNS_ALIASES_MAX} aliases");
+        Err(Refusal::new(reason::DNS_FAILED, detail))
+    }
+
+    /// The name for which this one is another name.
+    async fn alias(&self, name: &Name) -> Option<Name> {
+        let lookup = self.lookup(name.clone(), RecordType::CNAME).await.ok()?;
+        lookup
+            .answers()
+            .iter()
+            .find_map(|answer| match &answer.data {
+                RData::CNAME(alias) if answer.name == *name => Some(alias.0.clone()),
+                _ => None,
+            })
     }
 
     /// The addresses of a host, IPv6 and IPv4 alternating, at most [`DNS_ADDRESSES_MAX`]. An
@@ -295,6 +298,33 @@ pub fn parse_server(text: &str) -> Result<SocketAddr, Refusal> {
     bare.parse::<IpAddr>()
         .map(|ip| SocketAddr::new(ip, 53))
         .map_err(|_| Refusal::new(reason::DNS_SERVER_INVALID, format!("{text:?}")))
+}
+
+fn srv_records(text: &str, lookup: &Lookup) -> Result<Vec<SrvRecord>, Refusal> {
+    let mut records = Vec::new();
+    for answer in lookup.answers() {
+        let RData::SRV(srv) = &answer.data else {
+            continue;
+        };
+        if records.len() == DNS_RECORDS_MAX {
+            return Err(Refusal::new(
+                reason::DNS_TOO_MANY_RECORDS,
+                format!("{text}: more than {DNS_RECORDS_MAX} SRV records"),
+            ));
+        }
+        if !srv.target.is_root() {
+            records.push(SrvRecord {
+                priority: srv.priority,
+                weight: srv.weight,
+                port: srv.port,
+                target: name::text(&srv.target),
+            });
+        }
+    }
+    if records.is_empty() {
+        return Err(Refusal::new(reason::DNS_NO_RECORD, format!("{text} SRV")));
+    }
+    Ok(records)
 }
 
 fn refusal(what: &str, error: &NetError) -> Refusal {
