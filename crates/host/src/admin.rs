@@ -347,7 +347,8 @@ impl Admin {
     /// Withdraws this host's own records from its zones.
     pub async fn retire(&self, dns: &DnsOptions, port: u16) -> Result<Vec<ZoneStatus>, Refusal> {
         let now = self.records.now();
-        let zones = dns.update(Wanted::Withdrawn, port, now).await;
+        let before = self.records.zones().await?;
+        let zones = dns.update(Wanted::Withdrawn, port, &before, now).await;
         self.records.put_zones(&zones, now).await?;
         Ok(zones)
     }

@@ -82,6 +82,9 @@ pub struct ZoneStatus {
     pub reason: Option<String>,
     /// The whole message of a failure.
     pub message: Option<String>,
+    /// Target and port of the SRV record that this host has in the zone, as far as it knows.
+    #[serde(default)]
+    pub written: Option<(String, u16)>,
 }
 
 /// What to do to the records.
@@ -94,20 +97,35 @@ pub enum Wanted {
 }
 
 impl DnsOptions {
-    /// The records of this host in a zone.
+    /// The records of this host in a zone. Its addresses stand in the zones that hold its name;
+    /// where none does, they are left in, and refused with that reason.
     pub fn records(&self, zone: &Zone, port: u16) -> HostRecords {
-        let name = self.host_name.trim_end_matches('.').to_ascii_lowercase();
-        let target = if name.contains('.') {
-            name
-        } else {
-            format!("{name}.{}", zone.name)
-        };
+        let target = self.target(zone);
+        let named_elsewhere = !zone.holds(&target)
+            && self
+                .zones
+                .iter()
+                .any(|other| other.holds(&self.target(other)));
         HostRecords {
             target,
             port,
             priority: zone.priority,
             weight: zone.weight,
-            addresses: self.addresses.clone(),
+            addresses: if named_elsewhere {
+                Vec::new()
+            } else {
+                self.addresses.clone()
+            },
+            former: None,
+        }
+    }
+
+    fn target(&self, zone: &Zone) -> String {
+        let name = self.host_name.trim_end_matches('.').to_ascii_lowercase();
+        if name.contains('.') {
+            name
+        } else {
+            format!("{name}.{}", zone.name)
         }
     }
 
@@ -120,17 +138,32 @@ impl DnsOptions {
         Ok(lines)
     }
 
-    /// Updates every zone; one that fails does not keep the others from being updated.
-    pub async fn update(&self, wanted: Wanted, port: u16, now: Timestamp) -> Vec<ZoneStatus> {
+    /// Updates every zone; one that fails does not keep the others from being updated. `before` is
+    /// what became of the updates before: by it the host knows its own records again.
+    pub async fn update(
+        &self,
+        wanted: Wanted,
+        port: u16,
+        before: &[ZoneStatus],
+        now: Timestamp,
+    ) -> Vec<ZoneStatus> {
         let mut outcomes = Vec::new();
         for zone in &self.zones {
-            let outcome = self.update_zone(zone, wanted, port).await;
-            outcomes.push(self.tell(zone, wanted, outcome, now));
+            let before = before.iter().find(|before| before.zone == zone.name);
+            let mut records = self.records(zone, port);
+            records.former = before.and_then(|before| before.written.clone());
+            let outcome = self.update_zone(zone, wanted, &records).await;
+            outcomes.push(tell(zone, wanted, records, outcome, now));
         }
         outcomes
     }
 
-    async fn update_zone(&self, zone: &Zone, wanted: Wanted, port: u16) -> Result<(), Refusal> {
+    async fn update_zone(
+        &self,
+        zone: &Zone,
+        wanted: Wanted,
+        records: &HostRecords,
+    ) -> Result<(), Refusal> {
         let Some(key) = &self.key else {
             let detail = format!("zone {}: --tsig-key FILE is needed to update it", zone.name);
             return Err(Refusal::new(reasons::NO_TSIG_KEY, detail));
@@ -140,45 +173,53 @@ impl DnsOptions {
         } else {
             self.servers.clone()
         };
-        let records = self.records(zone, port);
         match wanted {
-            Wanted::Published => update::register(&servers, &zone.name, key, &records).await,
-            Wanted::Withdrawn => update::withdraw(&servers, &zone.name, key, &records).await,
+            Wanted::Published => update::register(&servers, &zone.name, key, records).await,
+            Wanted::Withdrawn => update::withdraw(&servers, &zone.name, key, records).await,
         }
     }
+}
 
-    fn tell(
-        &self,
-        zone: &Zone,
-        wanted: Wanted,
-        outcome: Result<(), Refusal>,
-        now: Timestamp,
-    ) -> ZoneStatus {
-        let done = if wanted == Wanted::Published {
-            "published"
-        } else {
-            "withdrawn"
-        };
-        let failure = outcome.err();
-        match &failure {
-            None => tracing::info!(zone = zone.name, state = done, "DNS records"),
-            Some(refusal) => {
-                tracing::warn!(
-                    zone = zone.name,
-                    code = refusal.reason.code(),
-                    "DNS: {refusal}"
-                );
-            }
+impl Zone {
+    /// Whether a name in lower case lies in the zone.
+    fn holds(&self, name: &str) -> bool {
+        let above = name.strip_suffix(self.name.as_str());
+        above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+    }
+}
+
+fn tell(
+    zone: &Zone,
+    wanted: Wanted,
+    records: HostRecords,
+    outcome: Result<(), Refusal>,
+    now: Timestamp,
+) -> ZoneStatus {
+    let (done, written) = match wanted {
+        Wanted::Published => ("published", Some((records.target, records.port))),
+        Wanted::Withdrawn => ("withdrawn", None),
+    };
+    let failure = outcome.err();
+    match &failure {
+        None => tracing::info!(zone = zone.name, state = done, "DNS records"),
+        Some(refusal) => {
+            tracing::warn!(
+                zone = zone.name,
+                code = refusal.reason.code(),
+                "DNS: {refusal}"
+            );
         }
-        ZoneStatus {
-            zone: zone.name.clone(),
-            state: if failure.is_none() { done } else { "failed" }.to_owned(),
-            at: now.seconds(),
-            reason: failure
-                .as_ref()
-                .map(|refusal| refusal.reason.code().to_owned()),
-            message: failure.map(|refusal| refusal.to_string()),
-        }
+    }
+    let is_done = failure.is_none();
+    ZoneStatus {
+        zone: zone.name.clone(),
+        state: if is_done { done } else { "failed" }.to_owned(),
+        at: now.seconds(),
+        reason: failure
+            .as_ref()
+            .map(|refusal| refusal.reason.code().to_owned()),
+        message: failure.map(|refusal| refusal.to_string()),
+        written: if is_done { written } else { records.former },
     }
 }
 
@@ -227,5 +268,30 @@ mod tests {
             ..options
         };
         assert_eq!(full.records(&zone, 1688).target, "kms.other.test");
+    }
+
+    #[test]
+    fn addresses_stand_in_the_zones_that_hold_the_name() {
+        let zones = ["corp.test", "branch.test", "rp.test"].map(|zone| zone.parse().unwrap());
+        let mut options = DnsOptions {
+            zones: zones.to_vec(),
+            host_name: "kms.corp.test".into(),
+            addresses: vec!["192.0.2.1".parse().unwrap()],
+            ..DnsOptions::default()
+        };
+        let counts = |options: &DnsOptions| {
+            zones
+                .each_ref()
+                .map(|zone| options.records(zone, 1688).addresses.len())
+        };
+        assert_eq!(counts(&options), [1, 0, 0]);
+        options.host_name = "kms".into();
+        assert_eq!(counts(&options), [1, 1, 1], "a name in each zone");
+        options.host_name = "kms.elsewhere.test".into();
+        assert_eq!(
+            counts(&options),
+            [1, 1, 1],
+            "in none: each zone refuses them"
+        );
     }
 }

@@ -249,7 +249,8 @@ async fn register(shared: Arc<KmsHost>, dns: DnsOptions, port: u16) {
     }
     loop {
         let now = shared.records.now();
-        let zones = dns.update(Wanted::Published, port, now).await;
+        let before = shared.records.zones().await.unwrap_or_default();
+        let zones = dns.update(Wanted::Published, port, &before, now).await;
         if let Err(refusal) = shared.records.put_zones(&zones, now).await {
             tracing::warn!(code = refusal.reason.code(), "{refusal}");
         }

@@ -38,6 +38,7 @@ async fn a_host_that_registered_itself_is_found_and_remembered() {
     assert_eq!(activation.reason.reason, reasons::HOST_NONE);
 
     let records = HostRecords {
+        former: None,
         target: "kms.corp.test".into(),
         port: stub.addr.port(),
         priority: 0,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::TSigner;
-use hickory_proto::rr::rdata::tsig::TsigError;
+use hickory_proto::rr::rdata::tsig::{TSIG, TsigError};
 use muster_proto::limits::DNS_UPDATE_SECONDS;
 use muster_proto::reason::dns as reason;
 use muster_proto::{Reason, Refusal};
@@ -79,8 +79,10 @@ impl Exchange {
     }
 
     fn judge_signature_error(&self, answer: &Message) -> Result<(), Refusal> {
-        let error = answer.signature().and_then(|tsig| tsig.data.error);
-        match error {
+        let Some(tsig) = answer.signature() else {
+            return Ok(());
+        };
+        match tsig.data.error {
             None | Some(TsigError::Unknown(0)) => Ok(()),
             Some(TsigError::BadSig) => Err(self.refusal(
                 reason::TSIG_KEY_REJECTED,
@@ -90,7 +92,9 @@ impl Exchange {
                 reason::TSIG_KEY_REJECTED,
                 "BADKEY: the server knows no key of this name and algorithm",
             )),
-            Some(TsigError::BadTime) => Err(self.refusal(reason::TSIG_CLOCK, "BADTIME")),
+            Some(TsigError::BadTime) => {
+                Err(self.refusal(reason::TSIG_CLOCK, &clocks_differ(&tsig.data)))
+            }
             Some(error) => {
                 Err(self.refusal(reason::TSIG_KEY_REJECTED, &format!("TSIG error {error:?}")))
             }
@@ -121,6 +125,23 @@ impl Exchange {
     fn refusal(&self, reason: Reason, detail: &str) -> Refusal {
         Refusal::new(reason, format!("server {}: {detail}", self.server))
     }
+}
+
+/// A BADTIME answer carries the client's time and the server's own (RFC 8945 section 5.2.3).
+fn clocks_differ(tsig: &TSIG) -> String {
+    let Ok(server): Result<[u8; 6], _> = tsig.other.as_slice().try_into() else {
+        return "BADTIME".to_owned();
+    };
+    let mut bytes = [0; 8];
+    bytes[2..].copy_from_slice(&server);
+    let server = u64::from_be_bytes(bytes);
+    let which = if server < tsig.time {
+        "behind"
+    } else {
+        "ahead of"
+    };
+    let seconds = server.abs_diff(tsig.time);
+    format!("BADTIME: its clock is {seconds} seconds {which} this machine's")
 }
 
 fn encode(message: &Message) -> Result<Vec<u8>, Refusal> {

@@ -62,6 +62,7 @@ fn host(target: &str, port: u16) -> HostRecords {
         priority: 0,
         weight: 0,
         addresses: vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()],
+        former: None,
     }
 }
 
@@ -110,6 +111,7 @@ async fn hosts_replace_and_withdraw_only_their_own() {
     let mut moved = host("KMS1.lab.muster.test.", 1689);
     (moved.priority, moved.weight) = (5, 7);
     moved.addresses = vec!["127.0.0.2".parse().unwrap()];
+    moved.former = Some(("kms1.lab.muster.test".to_owned(), 1688));
     register(&lab.servers(), ZONE, &lab.key, &moved)
         .await
         .unwrap();

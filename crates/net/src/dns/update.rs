@@ -1,8 +1,8 @@
 //! Registering a KMS host in a zone by dynamic update (RFC 2136), signed with TSIG.
 //!
 //! A host adds its own records and removes its own records, never anybody else's: its own are the
-//! SRV records of `_muster-kms._tcp.ZONE` whose target is the host, and, where asked, the
-//! addresses of that target. All changes of one call stand in one message, which a server carries
+//! SRV records of `_muster-kms._tcp.ZONE` with its target and port (those of now, and those it knows
+//! to have written before), and, where asked, the addresses of that target. All changes of one call stand in one message, which a server carries
 //! out whole or not at all.
 
 use std::net::{IpAddr, SocketAddr};
@@ -34,6 +34,8 @@ pub struct HostRecords {
     /// The addresses to register for the target; empty leaves its addresses alone. Where given,
     /// they replace all addresses of that name, which must lie in the zone.
     pub addresses: Vec<IpAddr>,
+    /// The target and port of the SRV record that this host wrote last, where it knows.
+    pub former: Option<(String, u16)>,
 }
 
 impl HostRecords {
@@ -60,8 +62,8 @@ impl HostRecords {
 }
 
 /// Adds the host's records to the zone at the first of `servers` that accepts a connection, and
-/// removes its own older ones (another port, priority, weight or address). Doing it again changes
-/// nothing.
+/// removes its own older ones (another priority, weight or address, or what it wrote formerly).
+/// Doing it again changes nothing.
 ///
 /// # Errors
 /// One reason each for: key rejected, clock off, refused, not the zone's primary, silent,
@@ -75,8 +77,8 @@ pub async fn register(
     register_at(servers, zone, key, records, clock::unix_seconds()).await
 }
 
-/// Removes the host's own records: every SRV record of the service with this target, and the
-/// addresses that are listed. Other hosts' records stay.
+/// Removes the host's own records: every SRV record of the service with its target and port, and
+/// the addresses that are listed. Other hosts' records stay.
 ///
 /// # Errors
 /// As [`register`].
@@ -152,6 +154,8 @@ struct Plan<'a> {
     zone: Name,
     service: Name,
     target: Name,
+    /// As in [`HostRecords::former`]; a name that is none can be nobody's target.
+    former: Option<(Name, u16)>,
     records: &'a HostRecords,
 }
 
@@ -180,10 +184,13 @@ impl<'a> Plan<'a> {
         if records.addresses.len() > DNS_ADDRESSES_MAX {
             return Err(invalid(format!("more than {DNS_ADDRESSES_MAX} addresses")));
         }
+        let former = records.former.as_ref();
+        let former = former.and_then(|(target, port)| Some((name::full(target).ok()?, *port)));
         Ok(Self {
             zone,
             service,
             target,
+            former,
             records,
         })
     }
@@ -215,8 +222,14 @@ impl<'a> Plan<'a> {
             .collect()
     }
 
+    /// By target and port: another service on this machine has the same target.
     fn is_own(&self, record: &Record) -> bool {
-        matches!(&record.data, RData::SRV(srv) if srv.target == self.target)
+        let RData::SRV(srv) = &record.data else {
+            return false;
+        };
+        let is_at = |target: &Name, port: u16| srv.target == *target && srv.port == port;
+        is_at(&self.target, self.records.port)
+            || matches!(&self.former, Some((target, port)) if is_at(target, *port))
     }
 
     /// An empty update of the zone (RFC 2136 section 2.3).
