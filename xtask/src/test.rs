@@ -202,10 +202,11 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
         println!("\nnot passed: {}", failed.join(", "));
     }
     if rows.iter().any(|row| row.name == "test") {
-        println!(
-            "\n{} passed, {} failed",
-            bench.tally.passed, bench.tally.failed
-        );
+        let tally = &bench.tally;
+        for test in &tally.not_run {
+            println!("\nnot run: {test}");
+        }
+        println!("\n{} passed, {} failed", tally.passed(), tally.failed);
     }
     if failed.is_empty() {
         Ok(())

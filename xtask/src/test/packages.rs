@@ -69,9 +69,12 @@ fn missing_of<'a, 'b>(needs: &'b [Need<'a>]) -> Vec<&'b Need<'a>> {
         .collect()
 }
 
+/// Servers lie where only root's path leads.
 fn is_on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .any(|folder| folder.join(program).is_file())
 }
 
 fn is_root() -> bool {

@@ -1,5 +1,5 @@
-//! Reads what `cargo test` prints: how many tests passed and failed, and how long each test program
-//! took.
+//! Reads what `cargo test` prints: how many tests passed and failed, which said that they were not
+//! run, and how long each test program took.
 
 /// How many slow programs are shown.
 const SLOWEST_SHOWN: usize = 5;
@@ -7,10 +7,12 @@ const SLOWEST_SHOWN: usize = 5;
 /// The sum over all test programs.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// Tests that passed.
-    pub(super) passed: u64,
+    /// Tests that the harness calls passed.
+    passed: u64,
     /// Tests that failed.
     pub(super) failed: u64,
+    /// Tests that said `not run: NAME: WHY`. The harness calls them passed; they are none.
+    pub(super) not_run: Vec<String>,
     /// Test programs with their seconds, in the order in which they ran.
     programs: Vec<(String, f64)>,
     /// The program whose result line comes next.
@@ -18,6 +20,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// Tests that were run and passed.
+    pub(super) fn passed(&self) -> u64 {
+        self.passed.saturating_sub(self.not_run.len() as u64)
+    }
+
     /// Takes one line of output.
     pub(super) fn take(&mut self, line: &str) {
         let line = line.trim();
@@ -27,6 +34,8 @@ impl Tally {
             self.current = format!("{name} (documentation)");
         } else if let Some(rest) = line.strip_prefix("test result: ") {
             self.take_result(rest);
+        } else if let Some((_, rest)) = line.split_once("not run: ") {
+            self.not_run.push(rest.to_owned());
         }
     }
 
@@ -90,7 +99,7 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
     fn results_are_summed_and_programs_named() {
         let mut tally = Tally::default();
         OUTPUT.lines().for_each(|line| tally.take(line));
-        assert_eq!((tally.passed, tally.failed), (16, 2));
+        assert_eq!((tally.passed(), tally.failed), (16, 2));
         assert_eq!(
             tally.slowest(),
             [
@@ -106,6 +115,19 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         let mut tally = Tally::default();
         tally.take("test result_is_kept ... ok");
         tally.take("12 passed; 3 failed");
-        assert_eq!((tally.passed, tally.failed), (0, 0));
+        assert_eq!((tally.passed(), tally.failed), (0, 0));
+    }
+
+    #[test]
+    fn a_test_that_says_it_was_not_run_is_not_counted_as_passed() {
+        let mut tally = Tally::default();
+        tally.take("not run: bind::a: no namespaces");
+        tally.take("test bind::b ... not run: bind::b: no namespaces");
+        OUTPUT.lines().for_each(|line| tally.take(line));
+        assert_eq!((tally.passed(), tally.failed), (14, 2));
+        assert_eq!(
+            tally.not_run,
+            ["bind::a: no namespaces", "bind::b: no namespaces"]
+        );
     }
 }
