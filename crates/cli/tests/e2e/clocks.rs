@@ -16,11 +16,13 @@ pub(crate) fn at(time: &str, args: Vec<String>) -> Outcome {
 /// service it has to stop.
 pub(crate) fn faked(time: &str, args: Vec<String>) -> Command {
     let mut command = muster();
+    under(time, command.args(args));
     command
-        .env("LD_PRELOAD", library())
-        .env("FAKETIME", time)
-        .args(args);
-    command
+}
+
+/// Puts a prepared command under another clock.
+pub(crate) fn under<'a>(time: &str, command: &'a mut Command) -> &'a mut Command {
+    command.env("LD_PRELOAD", library()).env("FAKETIME", time)
 }
 
 /// Debian's libfaketime.

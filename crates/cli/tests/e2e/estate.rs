@@ -44,6 +44,11 @@ impl Outcome {
         }
     }
 
+    /// Whether it ended with exit code 0.
+    pub(crate) fn is_done(&self) -> bool {
+        self.code == 0
+    }
+
     /// Demands exit code 0.
     pub(crate) fn done(self) -> Self {
         assert_eq!(self.code, 0, "{self:#?}");
@@ -123,6 +128,16 @@ impl Service {
         let mut lines = Vec::new();
         while let Ok(line) = self.log.recv_timeout(Duration::from_millis(200)) {
             lines.push(line);
+        }
+        lines
+    }
+
+    /// What the service logs up to a line with this text.
+    pub(crate) fn log_until(&self, text: &str) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        while !lines.last().is_some_and(|line| line.contains(text)) {
+            let line = self.log.recv_timeout(Duration::from_secs(READY_SECONDS));
+            lines.push(line.unwrap_or_else(|_| panic!("{text:?} is not in {lines:#?}")));
         }
         lines
     }

@@ -1,6 +1,7 @@
 //! End to end, through the real binary: separate directories, separate processes, real sockets.
 
 mod bad_input;
+mod bind;
 mod clocks;
 mod disks;
 mod estate;
