@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A second implementation judges what the first one made: examples/verifier, written in Python from
-# docs/src/protocol/ alone, runs all golden vectors, then verifies what a live estate has granted
-# (that of examples/by-hand.sh), and then finds every bit that is flipped in it.
+# docs/src/protocol/ alone, runs all golden vectors, agrees with the first one on statements that were
+# altered and signed anew, verifies what a live estate has granted (that of examples/by-hand.sh), and
+# finds every bit that is flipped in it.
 #
 # Usage: examples/second-opinion.sh     (builds and uses target/release/muster; needs python3, PyPI)
 #        MUSTER=/path/to/muster examples/second-opinion.sh
@@ -12,6 +13,7 @@ if [ -z "${MUSTER:-}" ]; then
   cargo build --release --manifest-path "$here/Cargo.toml" --package muster
   MUSTER=$here/target/release/muster
 fi
+MUSTER=$(realpath "$MUSTER")
 export MUSTER
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -38,11 +40,16 @@ if [ ! -e "$home/ready" ]; then
     --only-binary :all: --requirement "$packages"
   touch "$home/ready"
 fi
-verifier() { PYTHONPATH=$here/examples/verifier "$home/bin/python" -B -m muster_verifier "$@"; }
-(cd "$here/examples/verifier" && "$home/bin/python" -B -m unittest --quiet)
+in_its_folder() { (cd "$here/examples/verifier" && "$home/bin/python" -B -m "$@"); }
+in_its_folder unittest --quiet
+
+verifier() { in_its_folder muster_verifier "$@"; }
 
 say "The golden vectors"
 verifier vectors "$here/vectors"
+
+say "Good vectors, altered and signed anew: both accept or both refuse"
+in_its_folder tests.altered "$MUSTER" 1 600
 
 say "An estate: examples/by-hand.sh"
 mkdir "$work/estate"

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from . import claims, keys
+from .members import U32_MAX
 from .refused import demand
 
 ROOT = 0
@@ -45,7 +46,7 @@ class Signer:
     products: object
     sites: object
     clients: float
-    depth: float
+    depth: int
     flags: int
     begins: float
     ends: float
@@ -62,7 +63,7 @@ def root(key: keys.Key) -> Signer:
         products=claims.ALL,
         sites=claims.ALL,
         clients=math.inf,
-        depth=math.inf,
+        depth=U32_MAX,
         flags=claims.FLAGS,
         begins=-math.inf,
         ends=math.inf,

@@ -184,12 +184,16 @@ def _shown(data: bytes, said: statement.Statement) -> dict:
 
 
 def as_json(value):
-    """A plain value as JSON shows it: keys are texts, byte strings are h'…'."""
+    """A plain value as JSON shows it: keys are texts, byte strings are h'…', numbers that
+    do not fit 64 bits with a sign are texts."""
     if isinstance(value, dict):
         return {str(key): as_json(member) for key, member in value.items()}
     if isinstance(value, list):
         return [as_json(member) for member in value]
-    return f"h'{value.hex()}'" if isinstance(value, bytes) else value
+    if isinstance(value, bytes):
+        return f"h'{value.hex()}'"
+    is_wide = type(value) is int and not -(2**63) <= value < 2**63
+    return str(value) if is_wide else value
 
 
 def _run_keys(done: Run, folder: Path) -> None:
