@@ -4,6 +4,7 @@
 pub mod authority;
 mod client;
 mod connect;
+mod crowd;
 mod descriptors;
 mod guard;
 mod listener;

@@ -1,10 +1,10 @@
 //! The serve loop: accepts, bounds and answers HTTP/1.1, plain or under TLS, until it is told to
 //! stop.
 //!
-//! Limits, in the order a peer meets them: connections in all (more wait in the kernel's backlog),
-//! connections per source (more are closed at once), time of the TLS handshake, size and time of
-//! the head (the same time bounds an idle connection), size and time of the body, time of the
-//! answer, and time its bytes may stay unacknowledged. What is over a limit is counted and costs
+//! Limits, in the order a peer meets them: connections per source and in all (for a newer one, one that
+//! is in no request is closed: `crates/net/src/http/crowd.rs`), time of the TLS handshake, size and
+//! time of the head (the same time bounds an idle connection), size and time of the body, time of
+//! the answer, and time its bytes may stay unacknowledged. What is over a limit is counted and costs
 //! the connection; it never costs another peer anything.
 
 use std::convert::Infallible;
@@ -29,25 +29,26 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use muster_proto::Refusal;
 use muster_proto::limits::{
     HTTP_BODY_BYTES_MAX, HTTP_BODY_SECONDS, HTTP_CONNECTIONS_MAX, HTTP_CONNECTIONS_PER_SOURCE_MAX,
-    HTTP_HEAD_BYTES_MAX, HTTP_HEAD_SECONDS, HTTP_REQUEST_SECONDS, HTTP_STOP_SECONDS,
-    TLS_HANDSHAKE_SECONDS,
+    HTTP_FAULT_REPORT_SECONDS, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_SECONDS, HTTP_REQUEST_SECONDS,
+    HTTP_STOP_SECONDS, TLS_HANDSHAKE_SECONDS,
 };
 use muster_proto::reason::dns as reason;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::crowd::{Admission, Crowd, Seat};
 use super::descriptors;
-use super::guard::{Fault, Faults, Sources};
+use super::guard::{Fault, Faults};
 use super::listener::Listener;
 
 /// The limits of one listener; the default stands in `muster_proto::limits`.
 #[derive(Clone, Debug)]
 pub struct ServerLimits {
-    /// Connections at once; more wait.
+    /// Connections at once; for more, those that are in no request are closed.
     pub connections_max: usize,
-    /// Connections at once from one IPv4 address or IPv6 /64; more are closed.
+    /// Connections at once from one IPv4 address or IPv6 /64; for more, its own are closed.
     pub connections_per_source_max: usize,
     /// Bytes of a request's body; 413 above it.
     pub body_bytes_max: usize,
@@ -231,16 +232,25 @@ where
     H: Fn(Request) -> F + Send + Sync + 'static,
     F: Future<Output = Response> + Send + 'static,
 {
+    let crowd = Crowd::new(
+        server.limits.connections_max,
+        server.limits.connections_per_source_max,
+    );
+    // The crowd counts those that were told to end as gone; a place is free when they are.
     let places = Arc::new(Semaphore::new(server.limits.connections_max));
-    let sources = Sources::new(server.limits.connections_per_source_max);
+    let mut report = tokio::time::interval(Duration::from_secs(HTTP_FAULT_REPORT_SECONDS));
     let mut connections = 0;
     let mut shutdown = pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => return connections,
-            accepted = accept(sockets, &places) => accepted,
+            _ = report.tick() => {
+                server.faults.report_if_due();
+                continue;
+            }
+            accepted = accept(sockets) => accepted,
         };
-        let (stream, peer, place) = match accepted {
+        let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 server.faults.count(Fault::Internal);
@@ -252,28 +262,27 @@ where
             }
         };
         connections += 1;
-        match sources.admit(peer.ip()) {
-            Some(admitted) => {
-                let (server, phase) = (Arc::clone(server), phase.subscribe());
-                tokio::spawn(async move {
-                    let _held = (place, admitted, CountPanic(Arc::clone(&server.faults)));
-                    server.connection(stream, peer, phase).await;
-                });
+        let Some(seat) = server.admit(&crowd, peer) else {
+            continue;
+        };
+        // Where every connection is in a request, this one waits, and the next in the backlog.
+        let place = tokio::select! {
+            () = &mut shutdown => return connections,
+            place = Arc::clone(&places).acquire_owned() => place,
+        };
+        let (server, phase) = (Arc::clone(server), phase.subscribe());
+        tokio::spawn(async move {
+            let _held = (place, CountPanic(Arc::clone(&server.faults)));
+            tokio::select! {
+                () = seat.given_up() => {}
+                () = server.connection(stream, peer, &seat, phase) => {}
             }
-            None => server.faults.count(Fault::SourceFull),
-        }
+        });
     }
 }
 
-/// Takes a place first and then the next connection of any socket.
-async fn accept(
-    sockets: &[TcpListener],
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .expect("the semaphore is never closed");
+/// Takes the next connection of any socket.
+async fn accept(sockets: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, mut peer) = poll_fn(|cx| {
         for socket in sockets {
             if let Poll::Ready(accepted) = socket.poll_accept(cx) {
@@ -284,7 +293,7 @@ async fn accept(
     })
     .await?;
     peer.set_ip(peer.ip().to_canonical());
-    Ok((stream, peer, place))
+    Ok((stream, peer))
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {
@@ -324,16 +333,32 @@ where
     H: Fn(Request) -> F + Send + Sync + 'static,
     F: Future<Output = Response> + Send + 'static,
 {
+    /// Finds a place for a new connection.
+    fn admit(&self, crowd: &Arc<Crowd>, peer: SocketAddr) -> Option<Seat> {
+        match crowd.admit(peer.ip()) {
+            Admission::Placed(seat) => Some(seat),
+            Admission::Displaced(seat) => {
+                self.faults.count(Fault::Displaced);
+                Some(seat)
+            }
+            Admission::Refused => {
+                self.faults.count(Fault::SourceFull);
+                None
+            }
+        }
+    }
+
     async fn connection(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
+        seat: &Seat,
         mut phase: watch::Receiver<Phase>,
     ) {
         // An answer is one write; waiting to fill a packet would only delay it.
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
-            return self.http(TokioIo::new(stream), peer, phase).await;
+            return self.http(TokioIo::new(stream), peer, seat, phase).await;
         };
         let limit = Duration::from_secs(TLS_HANDSHAKE_SECONDS);
         let handshake = timeout(limit, tls.accept(stream));
@@ -342,7 +367,7 @@ where
             () = reach(&mut phase, Phase::Stopping) => return,
         };
         match shaken {
-            Ok(Ok(stream)) => self.http(TokioIo::new(stream), peer, phase).await,
+            Ok(Ok(stream)) => self.http(TokioIo::new(stream), peer, seat, phase).await,
             Ok(Err(_)) => self.faults.count(Fault::Malformed),
             Err(_) => self.faults.count(Fault::Timeout),
         }
@@ -352,10 +377,11 @@ where
         &self,
         stream: S,
         peer: SocketAddr,
+        seat: &Seat,
         mut phase: watch::Receiver<Phase>,
     ) {
         let service = service_fn(async |request| {
-            Ok::<_, Infallible>(encode(self.request(peer, request).await))
+            Ok::<_, Infallible>(encode(self.request(peer, seat, request).await))
         });
         let mut connection = pin!(self.http.serve_connection(stream, service));
         let ended = tokio::select! {
@@ -373,7 +399,12 @@ where
         }
     }
 
-    async fn request(&self, peer: SocketAddr, request: hyper::Request<Incoming>) -> Response {
+    async fn request(
+        &self,
+        peer: SocketAddr,
+        seat: &Seat,
+        request: hyper::Request<Incoming>,
+    ) -> Response {
         let (head, body) = request.into_parts();
         let body = match self.body(body).await {
             Ok(body) => body,
@@ -387,6 +418,7 @@ where
             }
         };
         let request = Request { peer, body, head };
+        let _in_request = seat.begin_request();
         let answer = timeout(self.limits.request_timeout, (self.handler)(request)).await;
         answer.unwrap_or_else(|_| {
             self.faults.count(Fault::Timeout);

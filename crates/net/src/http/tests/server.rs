@@ -177,48 +177,94 @@ async fn a_handler_that_panics_costs_its_connection_only() {
 }
 
 #[tokio::test]
-async fn one_source_has_its_share_of_connections_and_gets_it_back() {
+async fn one_source_gives_up_its_own_silent_connections_for_newer_ones() {
     let limits = ServerLimits {
-        connections_per_source_max: 1,
+        connections_per_source_max: 2,
         head_timeout: Duration::from_secs(20),
         ..short()
     };
     let server = Running::echo(limits);
     let addrs = [server.addr];
     let open = || Connection::open(&addrs, ClientLimits::default());
-    let mut first = open().await.unwrap();
-    first.get("x", "/").await.unwrap();
-    let refused = open().await.unwrap().get("x", "/").await.unwrap_err();
-    assert_eq!(refused.reason, reason::NET_CLOSED_EARLY, "{refused}");
-    drop(first);
-    // The server learns of the close a moment later; until then the place is taken.
-    while open().await.unwrap().get("x", "/").await.is_err() {
-        tokio::task::yield_now().await;
+    let mut kept = open().await.unwrap();
+    kept.get("x", "/").await.unwrap();
+    for _ in 0..8 {
+        let mut silent = TcpStream::connect(server.addr).await.unwrap();
+        let mut newer = open().await.unwrap();
+        newer.get("x", "/").await.unwrap();
+        assert_eq!(silent.read(&mut [0]).await.unwrap_or(0), 0, "it is closed");
+        kept.get("x", "/").await.unwrap();
+        // Within its share again before the next round.
+        drop(newer);
     }
+    assert!(server.stop().await.faults >= 8);
+}
+
+#[tokio::test]
+async fn one_source_has_its_share_of_requests_and_gets_it_back() {
+    let limits = ServerLimits {
+        connections_per_source_max: 1,
+        request_timeout: Duration::from_secs(1),
+        ..short()
+    };
+    let server = Running::echo(limits);
+    let addrs = [server.addr];
+    let slow =
+        tokio::spawn(async move { get(&addrs, "x", "/slow", ClientLimits::default()).await });
+    // Until the slow request is under way it may be the one that goes.
+    let refused = loop {
+        match get(&addrs, "x", "/", ClientLimits::default()).await {
+            Ok(_) if slow.is_finished() => panic!("the slow request was given up"),
+            Ok(_) => tokio::task::yield_now().await,
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(refused.reason, reason::NET_CLOSED_EARLY, "{refused}");
+    assert_eq!(slow.await.unwrap().unwrap().0, 503, "it runs to its end");
+    assert_eq!(
+        get(&addrs, "x", "/", ClientLimits::default())
+            .await
+            .unwrap()
+            .0,
+        200
+    );
     assert!(server.stop().await.faults >= 1);
 }
 
 #[tokio::test]
-async fn connections_over_the_limit_wait() {
+async fn connections_wait_while_all_places_are_in_requests() {
+    let (began, mut begun) = tokio::sync::mpsc::channel(1);
+    let (release, _) = tokio::sync::broadcast::channel::<()>(1);
+    let releases = release.clone();
     let limits = ServerLimits {
         connections_max: 1,
-        head_timeout: Duration::from_secs(20),
+        request_timeout: Duration::from_secs(20),
         ..short()
     };
-    let server = Running::echo(limits);
+    let handler = move |request: Request| {
+        let (began, mut released) = (began.clone(), releases.subscribe());
+        async move {
+            if request.path() == "/held" {
+                began.send(()).await.unwrap();
+                drop(released.recv().await);
+            }
+            Response::text(200, "done")
+        }
+    };
+    let server = Running::start(Listener::bind(&[local()]).unwrap(), limits, handler);
     let addrs = [server.addr];
-    let open = || Connection::open(&addrs, ClientLimits::default());
-    let mut first = open().await.unwrap();
-    first.get("x", "/").await.unwrap();
-    let mut second = open().await.unwrap();
-    let waiting = second.get("x", "/");
+    let first =
+        tokio::spawn(async move { get(&addrs, "x", "/held", ClientLimits::default()).await });
+    begun.recv().await.unwrap();
+    let waiting = get(&addrs, "x", "/", ClientLimits::default());
     let mut waiting = std::pin::pin!(waiting);
     let early = tokio::time::timeout(Duration::from_millis(200), waiting.as_mut()).await;
     assert!(
         early.is_err(),
         "the second connection was served beside the first"
     );
-    drop(first);
+    release.send(()).unwrap();
+    assert_eq!(first.await.unwrap().unwrap().0, 200);
     assert_eq!(waiting.await.unwrap().0, 200);
     assert_eq!(server.stop().await.faults, 0);
 }
