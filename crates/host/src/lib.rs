@@ -15,6 +15,7 @@ mod refresh;
 mod service;
 mod state;
 mod status;
+mod unanswered;
 
 pub use admin::{Admin, AuthorityAccess, Renewal};
 pub use answer::Unanswered;

@@ -20,10 +20,10 @@ use muster_proto::limits::{
 use muster_proto::reason::{config, kms as reasons};
 
 use crate::admin::{Admin, AuthorityAccess};
-use crate::answer::Unanswered;
 use crate::dns::{DnsOptions, Wanted};
 use crate::records::Records;
 use crate::state::KmsHost;
+use crate::unanswered::UnansweredLog;
 
 const CBOR: &str = "application/cbor";
 const BYTES: &str = "application/octet-stream";
@@ -112,10 +112,11 @@ pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(
         ..ServerLimits::default()
     };
     let routed = Arc::clone(&shared);
+    let unanswered = Arc::new(UnansweredLog::default());
     let served = serve_http(
         listener,
         limits,
-        move |request| route(Arc::clone(&routed), request),
+        move |request| route(Arc::clone(&routed), Arc::clone(&unanswered), request),
         shutdown,
     );
     let report = served.await;
@@ -155,14 +156,14 @@ fn lock_service(dir: &Path) -> Result<File, Refusal> {
     }
 }
 
-async fn route(shared: Arc<KmsHost>, request: Request) -> Response {
+async fn route(shared: Arc<KmsHost>, log: Arc<UnansweredLog>, request: Request) -> Response {
     let method = request.method().as_str();
     let path = request
         .path()
         .strip_prefix("/muster/v1/")
         .unwrap_or_default();
     match (method, path.split_once('/').unwrap_or((path, ""))) {
-        ("POST", ("ask", "")) => ask(&shared, &request).await,
+        ("POST", ("ask", "")) => ask(&shared, &log, &request).await,
         ("GET", ("hello", publisher)) => hello(&shared, publisher),
         ("GET", ("policy", rest)) => policy(&shared, rest),
         ("GET", ("revocations", publisher)) => revocations(&shared, publisher, request.query()),
@@ -173,12 +174,12 @@ async fn route(shared: Arc<KmsHost>, request: Request) -> Response {
     }
 }
 
-async fn ask(shared: &KmsHost, request: &Request) -> Response {
+async fn ask(shared: &KmsHost, log: &UnansweredLog, request: &Request) -> Response {
     match shared.answer(request.peer.ip(), &request.body).await {
         Ok(sealed) => Response::new(200, BYTES, sealed),
-        Err(Unanswered { status, refusal }) => {
-            tracing::warn!(code = refusal.reason.code(), peer = %request.peer.ip(), status, "{refusal}");
-            Response::text(status, format!("{refusal}\n"))
+        Err(unanswered) => {
+            log.take(request.peer.ip(), &unanswered);
+            Response::text(unanswered.status, format!("{}\n", unanswered.refusal))
         }
     }
 }
