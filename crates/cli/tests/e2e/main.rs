@@ -12,6 +12,7 @@ mod labs;
 mod leaked;
 mod life;
 mod names;
+mod open_port;
 mod publishers;
 mod renewal;
 mod thousand;
