@@ -3,12 +3,12 @@
 //! and `/etc/hosts` are files of the test. All of it goes when the site is dropped or the test
 //! program ends, however it ends.
 //!
-//! Root may make namespaces, on many systems everybody may. Where this user may not, the tests say
-//! that they are not run, and `cargo xtask test` repeats it in its summary.
+//! Root may make namespaces, on many systems everybody may. Where this user may not, or the kernel has
+//! no IPv6, the tests say that they are not run, and `cargo xtask test` repeats it in its summary.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::estate::{Outcome, muster};
@@ -27,6 +27,9 @@ pub(crate) const V6: &[&str] = &[
 const SET_UP: &str = r#"
 set -e
 PATH=$PATH:/usr/sbin:/sbin
+for all in /proc/sys/net/ipv6/conf/*/disable_ipv6; do
+  [ ! -w "$all" ] || echo 0 > "$all"
+done
 ip link set lo up
 ip -4 addr flush dev lo
 ip link add drop type veth peer name lost
@@ -66,15 +69,12 @@ impl Site {
     /// Makes a site with these addresses; none where this user may make no namespaces, which is
     /// said on the terminal.
     pub(crate) fn start(addresses: &[&[&str]]) -> Option<Self> {
-        let mut command = unshare();
-        if !Outcome::of(command.arg("true")).is_done() {
+        if let Some(why) = why_not(addresses) {
             let test = std::thread::current();
             let test = test.name().unwrap_or("a test");
-            // Not by print: a passing test's output is kept back.
-            let _ = writeln!(
-                std::io::stderr(),
-                "not run: {test}: this user may make no network namespaces; root may"
-            );
+            // Not by print: a passing test's output is kept back. And in one piece, among others' lines.
+            let line = format!("not run: {test}: {why}\n");
+            let _ = std::io::stderr().write_all(line.as_bytes());
             return None;
         }
         let dir = tempfile::tempdir().expect("a directory");
@@ -165,6 +165,15 @@ impl Drop for Site {
         drop(self.holder.stdin.take());
         let _ = self.holder.wait();
     }
+}
+
+/// Why a site cannot be made here, if so.
+fn why_not(addresses: &[&[&str]]) -> Option<&'static str> {
+    if !Outcome::of(unshare().arg("true")).is_done() {
+        return Some("this user may make no network namespaces; root may");
+    }
+    let without_ipv6 = addresses.contains(&V6) && !Path::new("/proc/sys/net/ipv6").exists();
+    without_ipv6.then_some("this kernel has no IPv6")
 }
 
 fn unshare() -> Command {
