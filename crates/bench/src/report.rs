@@ -1,0 +1,300 @@
+//! The rows: their names, what each must and aims to reach, and how they are written down.
+
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+
+/// Which way is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Better {
+    Lower,
+    Higher,
+}
+
+/// One row of the table of figures, as it was fixed before anything was measured.
+struct Spec {
+    name: &'static str,
+    what: &'static str,
+    must: f64,
+    aim: f64,
+    better: Better,
+    /// None for a ratio.
+    unit: Option<&'static str>,
+}
+
+const fn row(name: &'static str, what: &'static str, must: f64, aim: f64) -> Spec {
+    Spec {
+        name,
+        what,
+        must,
+        aim,
+        better: Better::Lower,
+        unit: None,
+    }
+}
+
+impl Spec {
+    const fn higher(mut self) -> Self {
+        self.better = Better::Higher;
+        self
+    }
+
+    const fn unit(mut self, unit: &'static str) -> Self {
+        self.unit = Some(unit);
+        self
+    }
+}
+
+/// Every row. Memory is two, since idle and full have figures of their own.
+const SPECS: [Spec; 14] = [
+    row(
+        "ask-new-connection-vs-parts",
+        "KMS ask on a new connection, 16 at once: server CPU against the sum of its parts",
+        1.5,
+        1.2,
+    ),
+    row(
+        "ask-new-connection-vs-tls",
+        "the same against a bare TLS 1.3 echo on a new connection",
+        1.0,
+        0.8,
+    ),
+    row(
+        "ask-kept-vs-etcd",
+        "asks on 64 kept connections, 1 M rows, one server core, against etcd put",
+        0.4,
+        0.7,
+    )
+    .higher(),
+    row(
+        "ask-kept-vs-postgresql",
+        "the same against one-row durable PostgreSQL upserts",
+        0.6,
+        1.0,
+    )
+    .higher(),
+    row(
+        "decide-and-store-vs-etcd",
+        "decision and store alone, 64 waiting, 1 M rows, against etcd put",
+        2.0,
+        3.0,
+    )
+    .higher(),
+    row(
+        "ask-p99-vs-p50",
+        "p99 of an ask at 16 new connections against its p50",
+        3.0,
+        2.0,
+    ),
+    row(
+        "table-10m-vs-10k",
+        "table of 10 M clients against 10 k: asks per CPU second",
+        0.8,
+        0.9,
+    )
+    .higher(),
+    row(
+        "start-10m",
+        "start with 10 M clients, to the first answer, also after SIGKILL",
+        0.5,
+        0.05,
+    )
+    .unit("s"),
+    row("memory-idle", "KMS host memory, idle", 25.0, 15.0).unit("MB"),
+    row(
+        "memory-10m",
+        "KMS host memory, with 10 M clients",
+        64.0,
+        32.0,
+    )
+    .unit("MB"),
+    row("disk-per-client", "bytes on disk per client", 100.0, 60.0).unit("bytes"),
+    row(
+        "ask-and-answer-on-wire",
+        "ask and answer on the wire, the larger of the two",
+        1_400.0,
+        1_000.0,
+    )
+    .unit("bytes"),
+    row(
+        "library-read-vs-verify",
+        "library: read state, verify all it holds, answer, against bare Ed25519 verifications",
+        1.4,
+        1.2,
+    ),
+    row(
+        "status-process-vs-true",
+        "the same as a whole process (`muster client status`), more than `true`",
+        5.0,
+        2.0,
+    )
+    .unit("ms"),
+];
+
+/// One row as measured.
+#[derive(Debug)]
+pub(crate) struct Row {
+    name: &'static str,
+    ratio: Option<f64>,
+    detail: String,
+}
+
+impl Row {
+    /// A measured row; a figure that is no number counts as none.
+    pub(crate) fn new(name: &'static str, ratio: f64, detail: impl Into<String>) -> Self {
+        Self {
+            name,
+            ratio: Some(ratio).filter(|ratio| ratio.is_finite()),
+            detail: detail.into(),
+        }
+    }
+
+    /// A row that could not be measured, with the reason.
+    pub(crate) fn missing(name: &'static str, why: &Failure) -> Self {
+        Self {
+            name,
+            ratio: None,
+            detail: format!("not measured: {why}"),
+        }
+    }
+
+    fn spec(&self) -> &'static Spec {
+        SPECS
+            .iter()
+            .find(|spec| spec.name == self.name)
+            .expect("every row is of the list")
+    }
+
+    fn json(&self) -> Value {
+        let spec = self.spec();
+        json!({
+            "name": spec.name,
+            "ratio": self.ratio,
+            "must": spec.must,
+            "aim": spec.aim,
+            "better": match spec.better { Better::Lower => "lower", Better::Higher => "higher" },
+            "unit": spec.unit,
+            "what": spec.what,
+            "detail": self.detail,
+        })
+    }
+
+    fn line(&self) -> String {
+        let spec = self.spec();
+        let sign = match spec.better {
+            Better::Lower => "<=",
+            Better::Higher => ">=",
+        };
+        let measured = self
+            .ratio
+            .map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"));
+        format!(
+            "{:<28} {:>9} {:<5}  must {sign} {:<6} aim {sign} {:<6} {}\n    {}",
+            spec.name,
+            measured,
+            spec.unit.unwrap_or("x"),
+            spec.must,
+            spec.aim,
+            self.verdict(),
+            self.detail
+        )
+    }
+
+    fn verdict(&self) -> &'static str {
+        let spec = self.spec();
+        let reaches = |bar: f64| match (self.ratio, spec.better) {
+            (None, _) => false,
+            (Some(ratio), Better::Lower) => ratio <= bar,
+            (Some(ratio), Better::Higher) => ratio >= bar,
+        };
+        if self.ratio.is_none() {
+            "not measured"
+        } else if reaches(spec.aim) {
+            "aim reached"
+        } else if reaches(spec.must) {
+            "must reached"
+        } else {
+            "below must"
+        }
+    }
+}
+
+/// All rows of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    rows: Vec<Row>,
+}
+
+impl Report {
+    /// Takes in the rows of one group.
+    pub(crate) fn add(&mut self, rows: impl IntoIterator<Item = Row>) {
+        self.rows.extend(rows);
+    }
+
+    /// The document that scripts read; rows in the order of the list.
+    pub(crate) fn json(&self, more: Value) -> Value {
+        let rows: Vec<Value> = self.in_order().map(Row::json).collect();
+        let mut document = json!({ "rows": rows });
+        if let (Some(all), Value::Object(more)) = (document.as_object_mut(), more) {
+            all.extend(more);
+        }
+        document
+    }
+
+    /// The same for a person, with the rows that could not be measured named at the end.
+    pub(crate) fn text(&self) -> String {
+        let mut lines: Vec<String> = self.in_order().map(Row::line).collect();
+        let missing = self.missing();
+        if !missing.is_empty() {
+            lines.push(format!("not measured: {}", missing.join(", ")));
+        }
+        lines.join("\n")
+    }
+
+    /// The names of rows without a figure.
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
+        let without = self.in_order().filter(|row| row.ratio.is_none());
+        without.map(|row| row.name).collect()
+    }
+
+    fn in_order(&self) -> impl Iterator<Item = &Row> {
+        SPECS
+            .iter()
+            .flat_map(|spec| self.rows.iter().filter(|row| row.name == spec.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Report, Row, SPECS};
+    use crate::failure::Failure;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn a_row_has_every_field_and_a_missing_one_says_why() {
+        let mut report = Report::default();
+        let why = Failure::said("there is no etcd here");
+        report.add([Row::new("memory-idle", 11.5, "after one answer")]);
+        report.add([Row::missing("ask-kept-vs-etcd", &why)]);
+        let document = report.json(json!({ "quick": true }));
+        let first = &document["rows"][0];
+        assert_eq!(first["name"], "ask-kept-vs-etcd");
+        assert_eq!(first["ratio"], Value::Null);
+        assert_eq!(first["better"], "higher");
+        assert!(first["detail"].as_str().unwrap().contains("no etcd"));
+        assert_eq!(document["rows"][1]["unit"], "MB");
+        assert_eq!(report.missing(), ["ask-kept-vs-etcd"]);
+        assert!(report.text().ends_with("not measured: ask-kept-vs-etcd"));
+    }
+
+    #[test]
+    fn an_aim_is_never_easier_than_what_must_be() {
+        for spec in &SPECS {
+            let harder = match spec.better {
+                super::Better::Lower => spec.aim < spec.must,
+                super::Better::Higher => spec.aim > spec.must,
+            };
+            assert!(harder, "{}", spec.name);
+        }
+    }
+}
