@@ -6,9 +6,12 @@
 #![expect(clippy::print_stdout, reason = "a task runner speaks to the terminal")]
 #![expect(clippy::print_stderr, reason = "a task runner speaks to the terminal")]
 
+mod bench;
 mod book;
 mod failure;
 mod markdown;
+mod packages;
+mod programs;
 mod test;
 mod tidy;
 mod tree;
@@ -27,6 +30,8 @@ cargo xtask VERB
   test --list                the stages and what each does
   tidy                       the house rules of STYLE.md and ARCHITECTURE.md that a machine can check
   vectors [--check]          write new golden vectors (or only check them); changing old bytes is refused
+  bench [--quick] [--json FILE] [GROUP...]
+                             every figure of docs/src/benchmarks.md, against its floor or its peers
   book                       render the book under docs/ to target/book";
 
 fn main() -> ExitCode {
@@ -42,6 +47,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root),
         ["vectors"] => vectors::run(&root, vectors::Mode::Write),
         ["vectors", "--check"] => vectors::run(&root, vectors::Mode::Check),
+        ["bench", words @ ..] => bench::run(&root, words),
         ["book"] => book::run(&root),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -7,7 +7,6 @@
 mod cargo_test;
 mod deny;
 mod examples;
-mod packages;
 mod tally;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +14,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, run as run_command};
-use crate::{book, tidy, vectors};
+use crate::programs::Programs;
+use crate::{bench, book, packages, tidy, vectors};
 use tally::Tally;
 
 /// What was asked for.
@@ -72,17 +72,17 @@ struct Stage {
 struct Bench {
     root: PathBuf,
     long: bool,
-    /// The built `muster`, once the build has told where it is.
-    muster: Option<PathBuf>,
+    /// The built programs, once the build has told where they are.
+    programs: Programs,
     tally: Tally,
 }
 
-const STAGES: [Stage; 12] = [
+const STAGES: [Stage; 13] = [
     Stage {
         name: "packages",
         does: "the programs that tests call are there (Debian: installed when root)",
         needs: &[],
-        run: |bench| packages::provide(&bench.root),
+        run: |bench| packages::provide(&bench.root, packages::TESTS),
     },
     Stage {
         name: "format",
@@ -122,7 +122,7 @@ const STAGES: [Stage; 12] = [
         does: "every test program and the binary",
         needs: &[],
         run: |bench| {
-            bench.muster = cargo_test::build(&bench.root)?;
+            bench.programs = cargo_test::build(&bench.root)?;
             Ok(())
         },
     },
@@ -136,7 +136,13 @@ const STAGES: [Stage; 12] = [
         name: "examples",
         does: "every script under examples/, with the built binary in MUSTER",
         needs: &["packages", "build"],
-        run: |bench| examples::run(&bench.root, bench.muster.as_deref()),
+        run: |bench| examples::run(&bench.root, bench.programs.muster.as_deref()),
+    },
+    Stage {
+        name: "bench",
+        does: "a short run in which every row is measured; speed is not judged",
+        needs: &["build"],
+        run: |bench| bench::check(&bench.root, &bench.programs),
     },
     Stage {
         name: "book",
@@ -184,7 +190,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<(), Failure> {
     let mut bench = Bench {
         root: root.to_path_buf(),
         long: options.long,
-        muster: None,
+        programs: Programs::default(),
         tally: Tally::default(),
     };
     let mut rows: Vec<Row> = Vec::new();

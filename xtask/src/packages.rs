@@ -1,13 +1,14 @@
-//! Provides the programs that tests call: those of xtask/packages.txt. What is missing is installed
-//! on Debian when root, and named otherwise.
+//! Provides the programs that tasks call: those of xtask/packages.txt for the tests, those of
+//! xtask/bench-packages.txt for the bench. What is missing is installed on Debian when root, and
+//! named otherwise.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::failure::{Failure, run as run_command};
 
-/// The list: a line is `PACKAGE PROGRAM # why`.
-const FILE: &str = "xtask/packages.txt";
+/// The list for the tests.
+pub(crate) const TESTS: &str = "xtask/packages.txt";
 /// Another apt may be at work on a new machine: wait for it, in seconds.
 const LOCK_WAIT: &str = "DPkg::Lock::Timeout=300";
 
@@ -18,13 +19,13 @@ struct Need<'a> {
     program: &'a str,
 }
 
-/// Makes sure that every program is there.
-pub(super) fn provide(root: &Path) -> Result<(), Failure> {
-    let text = std::fs::read_to_string(root.join(FILE)).map_err(|source| Failure::File {
-        path: FILE.to_owned(),
+/// Makes sure that every program of a list is there; a line is `PACKAGE PROGRAM # why`.
+pub(crate) fn provide(root: &Path, list: &str) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(root.join(list)).map_err(|source| Failure::File {
+        path: list.to_owned(),
         source,
     })?;
-    let needs = parse(&text)?;
+    let needs = parse(list, &text)?;
     let missing = missing_of(&needs);
     if missing.is_empty() {
         return Ok(());
@@ -46,7 +47,7 @@ pub(super) fn provide(root: &Path) -> Result<(), Failure> {
     )))
 }
 
-fn parse(text: &str) -> Result<Vec<Need<'_>>, Failure> {
+fn parse<'a>(list: &str, text: &'a str) -> Result<Vec<Need<'a>>, Failure> {
     let mut needs = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let (words, why) = line.split_once('#').unwrap_or((line, ""));
@@ -54,7 +55,7 @@ fn parse(text: &str) -> Result<Vec<Need<'_>>, Failure> {
             [] => {}
             [package, program] if !why.trim().is_empty() => needs.push(Need { package, program }),
             _ => {
-                let said = format!("{FILE}:{}: write `PACKAGE PROGRAM # why`", index + 1);
+                let said = format!("{list}:{}: write `PACKAGE PROGRAM # why`", index + 1);
                 return Err(Failure::said(said));
             }
         }
@@ -65,8 +66,23 @@ fn parse(text: &str) -> Result<Vec<Need<'_>>, Failure> {
 fn missing_of<'a, 'b>(needs: &'b [Need<'a>]) -> Vec<&'b Need<'a>> {
     needs
         .iter()
-        .filter(|need| !is_on_path(need.program))
+        .filter(|need| !is_there(need.program))
         .collect()
+}
+
+/// A name is looked for on the search path; with slashes it is a file, in which `*` stands for any
+/// one folder.
+fn is_there(program: &str) -> bool {
+    match program.split_once('*') {
+        _ if !program.contains('/') => is_on_path(program),
+        None => Path::new(program).is_file(),
+        Some((before, after)) => {
+            let folders = std::fs::read_dir(before).into_iter().flatten().flatten();
+            folders
+                .map(|folder| folder.path().join(after.trim_start_matches('/')))
+                .any(|file: PathBuf| file.is_file())
+        }
+    }
 }
 
 /// Servers lie where only root's path leads.
@@ -101,11 +117,15 @@ fn install(missing: &[&Need<'_>]) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Need, is_on_path, parse};
+    use super::{Need, is_there, parse};
 
     #[test]
     fn a_line_is_package_program_and_reason() {
-        let needs = parse("# head\n\nbind9-dnsutils dig # asks the lab's server\n").expect("good");
+        let needs = parse(
+            "list",
+            "# head\n\nbind9-dnsutils dig # asks the lab's server\n",
+        )
+        .expect("good");
         assert_eq!(
             needs,
             [Need {
@@ -113,22 +133,27 @@ mod tests {
                 program: "dig"
             }]
         );
-        assert!(parse("bind9-dnsutils # no program\n").is_err());
-        assert!(parse("bind9-dnsutils dig\n").is_err());
+        assert!(parse("list", "bind9-dnsutils # no program\n").is_err());
+        assert!(parse("list", "bind9-dnsutils dig\n").is_err());
     }
 
     #[test]
-    fn a_program_is_looked_for_on_the_path() {
-        assert!(is_on_path("cargo"));
-        assert!(!is_on_path("a-program-that-nobody-has"));
+    fn a_program_is_looked_for_on_the_path_or_as_a_file() {
+        assert!(is_there("cargo"));
+        assert!(!is_there("a-program-that-nobody-has"));
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/*/main.rs");
+        assert!(is_there(folder));
+        assert!(!is_there("/usr/*/a-program-that-nobody-has"));
     }
 
     #[test]
-    fn the_committed_list_is_well_formed() {
-        assert!(
-            !parse(include_str!("../../packages.txt"))
-                .expect("good")
-                .is_empty()
-        );
+    fn the_committed_lists_are_well_formed() {
+        let lists = [
+            include_str!("../packages.txt"),
+            include_str!("../bench-packages.txt"),
+        ];
+        for text in lists {
+            assert!(!parse("list", text).expect("good").is_empty());
+        }
     }
 }
