@@ -335,12 +335,30 @@ impl MapReader {
     ) -> Result<Vec<Value>, Refusal> {
         match self.take(key) {
             None => Ok(Vec::new()),
-            Some(Value::Array(items)) if items.len() <= max => Ok(items),
-            Some(Value::Array(items)) => Err(self.wrong(
+            Some(value) => self.items(value, field, max),
+        }
+    }
+
+    /// An array that must be there, if only empty: a container is not signed, and a member that may
+    /// be left out would be lost with one altered key.
+    pub(crate) fn list_needed(
+        &mut self,
+        key: i64,
+        field: &str,
+        max: usize,
+    ) -> Result<Vec<Value>, Refusal> {
+        let value = self.need(key, field)?;
+        self.items(value, field, max)
+    }
+
+    fn items(&self, value: Value, field: &str, max: usize) -> Result<Vec<Value>, Refusal> {
+        match value {
+            Value::Array(items) if items.len() <= max => Ok(items),
+            Value::Array(items) => Err(self.wrong(
                 field,
                 &format!("has {} items, at most {max} are allowed", items.len()),
             )),
-            Some(_) => Err(self.wrong(field, "is not an array")),
+            _ => Err(self.wrong(field, "is not an array")),
         }
     }
 

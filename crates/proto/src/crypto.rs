@@ -108,7 +108,22 @@ impl PublicKey {
         }
     }
 
+    /// A key in something signed: unknown members of 0 and above are ignored.
     pub(crate) fn from_value(value: Value) -> Result<Self, Refusal> {
+        let (key, rest) = Self::read(value)?;
+        rest.finish()?;
+        Ok(key)
+    }
+
+    /// A key in a container that nobody signed, with the members it needs and no others.
+    pub(crate) fn from_value_exact(value: Value) -> Result<Self, Refusal> {
+        let (key, rest) = Self::read(value)?;
+        rest.finish_exact()?;
+        Ok(key)
+    }
+
+    /// The key, and what else its map holds.
+    fn read(value: Value) -> Result<(Self, MapReader), Refusal> {
         let mut map = MapReader::new("key", value)?;
         let kty = map.uint(KEY_KTY, "kty")?;
         let crv = map.uint(KEY_CRV, "crv")?;
@@ -118,8 +133,7 @@ impl PublicKey {
             (KTY_EC2, CRV_P256) => Self::p256(x, map.array(KEY_Y, "y")?)?,
             _ => return Err(Refusal::new(reasons::BAD_KEY, "neither Ed25519 nor P-256")),
         };
-        map.finish()?;
-        Ok(key)
+        Ok((key, map))
     }
 
     /// The key's thumbprint (RFC 9679): SHA-256 of its deterministic COSE_Key.

@@ -151,7 +151,7 @@ impl Hello {
             return Err(Refusal::new(reasons::TOO_LARGE, "the host's greeting"));
         }
         let mut map = MapReader::new("hello", cbor::decode(bytes)?)?;
-        let chain = list(&mut map, HELLO_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
+        let chain = map.list_needed(HELLO_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
         let chain = each_within(chain, CERT_BYTES_MAX)?;
         let opening = bytes_of(map.need(HELLO_OPENING, "opening")?, OPENING_BYTES_MAX)?;
         map.finish_exact()?;
@@ -263,14 +263,10 @@ impl Bundle {
             return Err(Refusal::new(reasons::WRONG_TYPE, "it is no policy bundle"));
         }
         let root = Root::from_value(map.need(BUNDLE_ROOT, "root")?)?;
-        let chain = list(&mut map, BUNDLE_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
+        let chain = map.list_needed(BUNDLE_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
         let policy = bytes_of(map.need(BUNDLE_POLICY, "policy")?, POLICY_BYTES_MAX)?;
-        let revocations = list(
-            &mut map,
-            BUNDLE_REVOCATIONS,
-            "revocations",
-            REVOCATION_DELTAS_MAX,
-        )?;
+        let revocations =
+            map.list_needed(BUNDLE_REVOCATIONS, "revocations", REVOCATION_DELTAS_MAX)?;
         map.finish_exact()?;
         Ok(Self {
             root,
@@ -318,30 +314,6 @@ impl Bundle {
         anchor.check_revoked(&permit)?;
         Ok(permit)
     }
-}
-
-/// A list that must be there, if only empty: a container is not signed, and a member that may be
-/// left out would be lost with one altered key.
-pub(crate) fn list(
-    map: &mut MapReader,
-    key: i64,
-    field: &str,
-    max: usize,
-) -> Result<Vec<Value>, Refusal> {
-    let Value::Array(items) = map.need(key, field)? else {
-        return Err(Refusal::new(
-            reasons::FIELD_WRONG,
-            format!("{field} is not an array"),
-        ));
-    };
-    if items.len() > max {
-        let detail = format!(
-            "{field} has {} items, at most {max} are allowed",
-            items.len()
-        );
-        return Err(Refusal::new(reasons::FIELD_WRONG, detail));
-    }
-    Ok(items)
 }
 
 pub(crate) fn each_within(items: Vec<Value>, max: usize) -> Result<Vec<Vec<u8>>, Refusal> {

@@ -13,6 +13,8 @@ mod cells;
 mod common;
 #[path = "vectors/device.rs"]
 mod device;
+#[path = "vectors/edges.rs"]
+mod edges;
 #[path = "vectors/estate.rs"]
 mod estate;
 #[path = "vectors/forge.rs"]
@@ -69,6 +71,13 @@ fn documents() -> Vec<(&'static str, Json)> {
             list(
                 "Refused: what is exchanged around statements.",
                 bad_wire::all(&contoso),
+            ),
+        ),
+        (
+            "edges.json",
+            list(
+                "Accepted and refused: where two readers of the book came to differ.",
+                edges::all(&contoso),
             ),
         ),
     ]

@@ -19,7 +19,7 @@ use crate::statement::revocations::{RevocationSet, Revocations};
 use crate::statement::root::Root;
 use crate::statement::{Anchor, Envelope, Permit, Role, Typ, Verified};
 use crate::time::Timestamp;
-use crate::wire::{Bundle, bytes_of, each_within, list as list_of};
+use crate::wire::{Bundle, bytes_of, each_within};
 
 const KIND: i64 = 0;
 
@@ -75,14 +75,10 @@ impl Activation {
     /// Form, kind and limits; nothing is verified yet.
     pub fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
         let mut map = open(bytes, ACTIVATION_BYTES_MAX, "activation", ACTIVATION)?;
-        let chain = list_of(&mut map, ACTIVATION_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
-        let policies = list_of(&mut map, ACTIVATION_POLICIES, "policies", PRODUCTS_MAX)?;
-        let revocations = list_of(
-            &mut map,
-            ACTIVATION_REVOCATIONS,
-            "revocations",
-            REVOCATION_DELTAS_MAX,
-        )?;
+        let chain = map.list_needed(ACTIVATION_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
+        let policies = map.list_needed(ACTIVATION_POLICIES, "policies", PRODUCTS_MAX)?;
+        let revocations =
+            map.list_needed(ACTIVATION_REVOCATIONS, "revocations", REVOCATION_DELTAS_MAX)?;
         map.finish_exact()?;
         Ok(Self {
             chain: each_within(chain, CERT_BYTES_MAX)?,
@@ -292,7 +288,7 @@ impl Publisher {
     pub fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
         let mut map = open(bytes, PUBLISHER_BYTES_MAX, "publisher", PUBLISHER)?;
         let root = Root::from_value(map.need(PUBLISHER_ROOT, "root")?)?;
-        let chain = list_of(&mut map, PUBLISHER_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
+        let chain = map.list_needed(PUBLISHER_CHAIN, "chain", CHAIN_CERTIFICATES_MAX)?;
         let url = map.text_opt(PUBLISHER_URL, "url", URL_BYTES_MAX)?;
         map.finish_exact()?;
         let chain = each_within(chain, CERT_BYTES_MAX)?;
@@ -336,12 +332,7 @@ impl RevocationList {
     pub fn decode(bytes: &[u8]) -> Result<Self, Refusal> {
         let mut map = open(bytes, REVOCATION_LIST_BYTES_MAX, "revocations", REVOCATIONS)?;
         let number = map.uint(REVOCATIONS_NUMBER, "number")?;
-        let deltas = list_of(
-            &mut map,
-            REVOCATIONS_DELTAS,
-            "deltas",
-            REVOCATION_DELTAS_MAX,
-        )?;
+        let deltas = map.list_needed(REVOCATIONS_DELTAS, "deltas", REVOCATION_DELTAS_MAX)?;
         map.finish_exact()?;
         let deltas = each_within(deltas, REVOCATIONS_BYTES_MAX)?;
         Ok(Self { number, deltas })

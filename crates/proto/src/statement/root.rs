@@ -96,11 +96,11 @@ impl Root {
             return Err(Refusal::new(reasons::WRONG_TYPE, "it is no root file"));
         }
         let name = map.text(FILE_NAME, "name", NAME_BYTES_MAX)?;
-        let keys = map.list(FILE_KEYS, "keys", ROOT_KEYS_MAX)?;
+        let keys = map.list_needed(FILE_KEYS, "keys", ROOT_KEYS_MAX)?;
         map.finish_exact()?;
         let keys = keys
             .into_iter()
-            .map(PublicKey::from_value)
+            .map(PublicKey::from_value_exact)
             .collect::<Result<_, _>>()?;
         Self::new(name, keys)
     }
