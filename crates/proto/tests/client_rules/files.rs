@@ -38,7 +38,7 @@ fn machines() -> (Machine, Machine) {
     (first, Machine::new(&two, &two.policy("cam")))
 }
 
-fn state() -> State {
+pub(crate) fn state() -> State {
     let (one, two) = machines();
     let mut state = one.state;
     state.publishers.extend(two.state.publishers);

@@ -8,4 +8,5 @@ mod asking;
 mod discovering;
 mod estate;
 mod files;
+mod golden;
 mod judging;
