@@ -69,7 +69,7 @@ impl Client {
                 let detail = format!("at most {PRODUCTS_MAX} of one publisher");
                 return Err(Refusal::new(reasons::PRODUCTS_TOO_MANY, detail));
             }
-            install::take_bundle(holding, &bundle)?;
+            install::take_bundle(holding, &bundle, opened.now)?;
             let replaced = put_key(opened, publisher, &policy.product, key);
             install::settle(&mut opened.state, publisher);
             Ok(KeyInstalled {
@@ -127,7 +127,8 @@ impl Client {
     }
 
     /// Removes products with their keys and leases. The machine's identity for the publisher stays:
-    /// installed again, it is the same machine to its hosts.
+    /// installed again, it is the same machine to its hosts. So does what must not begin anew: the
+    /// policy version, a grace once begun, a rearm once spent.
     ///
     /// # Errors
     /// `NOT_INSTALLED`.
@@ -136,7 +137,7 @@ impl Client {
             let names = wanted(opened, which)?;
             for gone in &names {
                 if let Some(holding) = opened.state.publishers.get_mut(&gone.publisher) {
-                    holding.products.remove(&gone.product);
+                    holding.remove(&gone.product);
                 }
                 if let Some(own) = opened.identity.publishers.get_mut(&gone.publisher) {
                     own.products.remove(&gone.product);
@@ -152,9 +153,9 @@ impl Client {
         let state = sdk::load(from)?;
         self.vault().update(|opened| {
             for (publisher, theirs) in &state.publishers {
-                let products = theirs.products.iter();
+                let products = theirs.products.keys();
                 let wanted: Vec<_> = products
-                    .filter(|(product, _)| which.wants(*publisher, product))
+                    .filter(|product| which.wants(*publisher, product))
                     .collect();
                 if wanted.is_empty() {
                     continue;
@@ -165,18 +166,9 @@ impl Client {
                 let (Some(holding), Some(own)) = (holding, own) else {
                     continue;
                 };
-                if holding.revocations.is_empty() {
-                    holding.revocations.clone_from(&theirs.revocations);
-                }
-                for (product, installed) in wanted {
+                for product in wanted {
+                    install::take_over(holding, theirs, product, opened.now)?;
                     own.products.entry(product.clone()).or_default();
-                    let mine = holding.products.entry(product.clone()).or_default();
-                    mine.last5 = mine.last5.or(installed.last5);
-                    // A newer policy of a later release is fetched from the host.
-                    if mine.policy.is_none() {
-                        mine.policy.clone_from(&installed.policy);
-                        mine.marks.installed = opened.now;
-                    }
                 }
             }
             Ok(())
@@ -232,9 +224,8 @@ fn put_key(
     let kept = own.products.entry(product.clone()).or_default();
     let replaced = kept.key.replace(key.clone()).map(|old| old.last5());
     let holding = opened.state.publishers.get_mut(&publisher)?;
-    let installed = holding.products.entry(product.clone()).or_default();
+    let installed = holding.products.get_mut(product)?;
     if replaced.is_none() && installed.last5.is_none() {
-        installed.marks.installed = opened.now;
         // The service asks for a new product at once.
         holding.next_ask = None;
     }

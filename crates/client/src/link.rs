@@ -224,7 +224,7 @@ impl Question<'_> {
             let holding = holding.ok_or_else(|| Refusal::from(reasons::NOT_INSTALLED))?;
             // Only the product that was asked for: a bundle of another one installs nothing.
             let mut trial = holding.clone();
-            install::take_bundle(&mut trial, &bundle)?;
+            install::take_bundle(&mut trial, &bundle, opened.now)?;
             if trial.products.keys().ne(holding.products.keys()) {
                 let detail = format!("the host sent another product's policy for {product}");
                 return Err(Refusal::new(

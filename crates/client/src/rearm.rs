@@ -48,7 +48,9 @@ impl Client {
             for (publisher, holding) in &mut opened.state.publishers {
                 let fresh = Holding {
                     revocations: std::mem::take(&mut holding.revocations),
+                    revocations_offered: holding.revocations_offered,
                     products: std::mem::take(&mut holding.products),
+                    removed: std::mem::take(&mut holding.removed),
                     ..Holding::new(holding.root.clone())
                 };
                 *holding = fresh;
@@ -57,11 +59,7 @@ impl Client {
                     installed.counted = None;
                     installed.refused = None;
                     // Graces that have begun go on, or every reset would give them again.
-                    let marks = installed.marks;
-                    installed.marks = Default::default();
-                    installed.marks.installed = marks.installed;
-                    installed.marks.rearmed = marks.rearmed;
-                    installed.marks.rearm_spent = marks.rearm_spent;
+                    installed.marks = installed.marks.lasting();
                 }
                 if let Some(own) = opened.identity.publishers.get(publisher) {
                     muster_proto::client::asking::note_keys(own, holding);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use muster_proto::Refusal;
 use muster_proto::client::asking::note_keys;
 use muster_proto::client::identity::{Identity, Own, OwnProduct};
-use muster_proto::client::state::{Holding, Installed, State};
+use muster_proto::client::state::{Holding, State};
 use muster_proto::client::trusted_time::Moment;
 use muster_proto::limits::{IDENTITY_BYTES_MAX, STATE_BYTES_MAX};
 use muster_proto::reason::client as reasons;
@@ -165,16 +165,12 @@ impl Opened {
                 .or_insert_with(|| Holding::new(own.root.clone()));
             holding.root = own.root.clone();
             note_keys(own, holding);
-            holding
-                .products
-                .retain(|product, _| own.products.contains_key(product));
+            let held: Vec<_> = holding.products.keys().cloned().collect();
+            for product in held.iter().filter(|held| !own.products.contains_key(held)) {
+                holding.remove(product);
+            }
             for (product, kept) in &own.products {
-                let now = self.now;
-                let installed = holding.products.entry(product.clone()).or_insert_with(|| {
-                    let mut installed = Installed::default();
-                    installed.marks.installed = now;
-                    installed
-                });
+                let installed = holding.place(product, self.now);
                 installed.last5 = kept.key.as_ref().map(|key| key.last5()).or(installed.last5);
             }
         }

@@ -240,6 +240,9 @@ pub const CLIENT_PUBLISHERS_MAX: usize = 64;
 pub const CLIENT_HOSTS_MAX: usize = 16;
 /// Revocation deltas of one publisher a client keeps; past that it fetches from the first.
 pub const CLIENT_REVOCATION_DELTAS_MAX: usize = 32;
+/// Removed products of one publisher of which a client remembers what installing them again must not
+/// undo.
+pub const CLIENT_REMOVED_MAX: usize = 32;
 /// Hosts an administrator may configure for one product, one publisher, or all.
 pub const CONFIGURED_HOSTS_MAX: usize = 16;
 /// Bytes of a host as it is configured: a DNS name and a port.

@@ -58,15 +58,14 @@ impl SimulatedMachine {
         );
         let own = Own::new(bundle.root.clone(), &random::bytes::<32>());
         let mut holding = Holding::new(bundle.root.clone());
-        holding.products.entry(product.clone()).or_default();
-        take_bundle(&mut holding, bundle)?;
-        note_keys(&own, &mut holding);
-        let mut held = State::default();
-        held.publishers.insert(publisher, holding);
         let now = Moment {
             wall: start,
             running: Span::ZERO,
         };
+        take_bundle(&mut holding, bundle, now)?;
+        note_keys(&own, &mut holding);
+        let mut held = State::default();
+        held.publishers.insert(publisher, holding);
         Ok(Self {
             publisher,
             product,

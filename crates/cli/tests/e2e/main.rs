@@ -14,6 +14,7 @@ mod life;
 mod names;
 mod open_port;
 mod publishers;
+mod removing;
 mod renewal;
 mod thousand;
 mod tls;

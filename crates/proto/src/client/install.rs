@@ -14,15 +14,16 @@ use super::evidence::{self, Reader};
 use super::judge::is_enough;
 use super::state::{HeldStatement, Holding, State};
 use super::trust::Trust;
+use super::trusted_time::Moment;
 
 /// Takes a bundle's policy and revocations into a publisher's part. The root must be the pinned
-/// one. Tells whether the policy is newer than the one held. A held policy whose signer is revoked
-/// gives way to any version: a stolen issuing key must not fix a product to a version that the
-/// publisher can never pass.
+/// one. Tells whether the policy is newer than the one held. A product that is new here is installed
+/// at `now`.
 ///
 /// # Errors
-/// `ROOT_UNKNOWN`, `BACKWARDS`, or what is wrong with the bundle; nothing is changed then.
-pub fn take_bundle(holding: &mut Holding, bundle: &Bundle) -> Result<bool, Refusal> {
+/// `ROOT_UNKNOWN`, `BACKWARDS`, `POLICY_BACKWARDS`, or what is wrong with the bundle; nothing is
+/// changed then.
+pub fn take_bundle(holding: &mut Holding, bundle: &Bundle, now: Moment) -> Result<bool, Refusal> {
     if bundle.root != holding.root {
         let detail = format!(
             "fingerprint {}, pinned is {}",
@@ -41,23 +42,72 @@ pub fn take_bundle(holding: &mut Holding, bundle: &Bundle) -> Result<bool, Refus
         revoked: &revoked,
     };
     anchor.check_revoked(&verified.policy.signer)?;
-    let held = held_version(&next, &policy.product, &revoked);
-    if held.is_some_and(|held| held > policy.version) {
-        let detail = format!(
-            "policy version {}, {} is held",
-            policy.version,
-            held.unwrap_or_default()
-        );
-        return Err(Refusal::new(statement::BACKWARDS, detail));
-    }
     let envelope = Envelope::decode(&bundle.policy, Typ::Policy)?;
-    let installed = next.products.entry(policy.product.clone()).or_default();
-    installed.policy = Some(HeldStatement {
+    let held = HeldStatement {
         bytes: envelope.with_chain(&[]),
         chain: envelope.chain,
-    });
+    };
+    let is_newer = hold(&mut next, policy, held, &revoked, now)?;
     *holding = next;
-    Ok(held.is_none_or(|held| held < policy.version))
+    Ok(is_newer)
+}
+
+/// Takes a product over from another directory of this machine, with its policy where none is held
+/// here.
+///
+/// # Errors
+/// `POLICY_BACKWARDS`, or what is wrong with the policy; nothing is changed then.
+pub fn take_over(
+    holding: &mut Holding,
+    theirs: &Holding,
+    product: &ProductId,
+    now: Moment,
+) -> Result<(), Refusal> {
+    let mut next = holding.clone();
+    if next.revocations.is_empty() {
+        next.revocations.clone_from(&theirs.revocations);
+    }
+    let installed = theirs.products.get(product);
+    let mine = next.place(product, now);
+    mine.last5 = mine
+        .last5
+        .or(installed.and_then(|installed| installed.last5));
+    // A newer policy of a later release is fetched from the host.
+    let is_missing = mine.policy.is_none();
+    let policy = installed.and_then(|installed| installed.policy.as_ref());
+    if let Some(held) = policy.filter(|_| is_missing) {
+        let verified: Verified<Policy> = Trust::new(&holding.root).verify(held)?;
+        let revoked = evidence::revocations(&next.root, &next.revocations)?;
+        hold(&mut next, &verified.claims, held.clone(), &revoked, now)?;
+    }
+    *holding = next;
+    Ok(())
+}
+
+/// Holds a verified policy, unless it is older than the one held, or than the one that was held
+/// before the product was removed. A policy whose signer is revoked gives way to any version: a
+/// stolen issuing key must not fix a product to a version that the publisher can never pass.
+fn hold(
+    holding: &mut Holding,
+    policy: &Policy,
+    signed: HeldStatement,
+    revoked: &RevocationSet,
+    now: Moment,
+) -> Result<bool, Refusal> {
+    let (product, version) = (&policy.product, policy.version);
+    let held = held_version(holding, product, revoked);
+    if let Some(held) = held.filter(|held| *held > version) {
+        let detail = format!("policy version {version}, {held} is held");
+        return Err(Refusal::new(statement::BACKWARDS, detail));
+    }
+    let seen = holding.version_seen(product, revoked);
+    if let Some(seen) = seen.filter(|seen| *seen > version) {
+        let detail = format!("{product}: policy version {version}, {seen} was installed before");
+        return Err(Refusal::new(reasons::POLICY_BACKWARDS, detail));
+    }
+    holding.place(product, now).policy = Some(signed);
+    holding.forget(product);
+    Ok(held.is_none_or(|held| held < version))
 }
 
 /// Takes a revocation delta that a host offered. Tells whether it was new.

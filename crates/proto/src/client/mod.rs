@@ -9,6 +9,7 @@
 //! | whom to ask | [`discover`] |
 //! | what to ask, what to believe | [`asking`] |
 //! | what is kept | [`state`], [`identity`], framed by [`files`]; policies and revocations come in by [`install`] |
+//! | what is still known of a removed product | [`state::Holding::remove`] |
 
 pub mod asking;
 mod batch;
@@ -18,6 +19,7 @@ pub mod files;
 pub mod identity;
 pub mod install;
 pub mod judge;
+mod memory;
 pub mod schedule;
 pub mod state;
 mod state_codec;

@@ -56,6 +56,8 @@ pub struct Holding {
     pub revocations_offered: u64,
     /// The products installed.
     pub products: BTreeMap<ProductId, Installed>,
+    /// What is remembered of products that were removed, the one removed last at the end.
+    pub removed: Vec<Removed>,
 }
 
 impl Holding {
@@ -74,6 +76,7 @@ impl Holding {
             outcome: None,
             revocations_offered: 0,
             products: BTreeMap::new(),
+            removed: Vec::new(),
         }
     }
 
@@ -145,6 +148,26 @@ pub struct Installed {
     pub refused: Option<Noted>,
     /// What was noticed, and when.
     pub marks: Marks,
+}
+
+/// A product that was removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// The product.
+    pub product: ProductId,
+    /// The policy it had.
+    pub policy: Option<PolicySeen>,
+    /// What nothing but a licence ends ([`Marks::lasting`]).
+    pub marks: Marks,
+}
+
+/// A policy that was held once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySeen {
+    /// Its version: no older one is taken again.
+    pub version: u32,
+    /// The keys it stood under, its signer's first: once one is revoked, the version counts no more.
+    pub keys: Vec<Thumbprint>,
 }
 
 /// A statement apart from its chain, so that a certificate shared by several is verified once.

@@ -8,8 +8,8 @@ use crate::cbor::{self, MapReader, MapWriter};
 use crate::ids::{ProductId, PublisherId, Thumbprint};
 use crate::limits::{
     CERT_BYTES_MAX, CHAIN_CERTIFICATES_MAX, CLIENT_HOSTS_MAX, CLIENT_PUBLISHERS_MAX,
-    CLIENT_REVOCATION_DELTAS_MAX, HOST_BYTES_MAX, ID_BYTES_MAX, LEASE_BYTES_MAX, NAME_BYTES_MAX,
-    POLICY_BYTES_MAX, PRODUCTS_MAX, REVOCATIONS_BYTES_MAX,
+    CLIENT_REMOVED_MAX, CLIENT_REVOCATION_DELTAS_MAX, HOST_BYTES_MAX, ID_BYTES_MAX,
+    LEASE_BYTES_MAX, NAME_BYTES_MAX, POLICY_BYTES_MAX, PRODUCTS_MAX, REVOCATIONS_BYTES_MAX,
 };
 use crate::reason::{Refusal, statement as reasons};
 use crate::statement::root::Root;
@@ -17,7 +17,8 @@ use crate::time::{Span, Timestamp};
 
 use super::schedule::Intervals;
 use super::state::{
-    Contact, HeldLease, HeldStatement, Holding, Installed, Marks, Noted, SeenHost, State,
+    Contact, HeldLease, HeldStatement, Holding, Installed, Marks, Noted, PolicySeen, Removed,
+    SeenHost, State,
 };
 use super::trusted_time::{Floor, Life, Moment, Written};
 
@@ -77,7 +78,13 @@ fn holding(holding: &Holding) -> Value {
         .put_opt(10, holding.outcome.as_ref().map(noted))
         .put(11, holding.revocations_offered)
         .put(12, Value::Array(products))
+        .put_opt(13, list_opt(holding.removed.iter().map(removed).collect()))
         .into_value()
+}
+
+/// An empty list is left out: a state without one is written as the first releases did.
+fn list_opt(items: Vec<Value>) -> Option<Value> {
+    (!items.is_empty()).then_some(Value::Array(items))
 }
 
 fn read_holding(value: Value) -> Result<Holding, Refusal> {
@@ -103,9 +110,62 @@ fn read_holding(value: Value) -> Result<Holding, Refusal> {
         outcome: map.take(10).map(read_noted).transpose()?,
         revocations_offered: map.uint(11, "revocations_offered")?,
         products,
+        removed: read_all_removed(map.list(13, "removed", CLIENT_REMOVED_MAX)?)?,
     };
     map.finish()?;
     Ok(holding)
+}
+
+fn removed(removed: &Removed) -> Value {
+    MapWriter::new()
+        .put(1, removed.product.as_str())
+        .put_opt(2, removed.policy.as_ref().map(policy_seen))
+        .put(3, marks(&removed.marks))
+        .into_value()
+}
+
+fn read_all_removed(values: Vec<Value>) -> Result<Vec<Removed>, Refusal> {
+    let mut all: Vec<Removed> = Vec::with_capacity(values.len());
+    for value in values {
+        let one = read_removed(value)?;
+        if all.iter().any(|other| other.product == one.product) {
+            let detail = "publisher.removed names a product twice";
+            return Err(Refusal::new(reasons::FIELD_WRONG, detail));
+        }
+        all.push(one);
+    }
+    Ok(all)
+}
+
+fn read_removed(value: Value) -> Result<Removed, Refusal> {
+    let mut map = MapReader::new("removed", value)?;
+    let removed = Removed {
+        product: map.id(1, "product")?,
+        policy: map.take(2).map(read_policy_seen).transpose()?,
+        marks: read_marks(map.need(3, "marks")?)?,
+    };
+    map.finish()?;
+    Ok(removed)
+}
+
+fn policy_seen(seen: &PolicySeen) -> Value {
+    let keys = seen.keys.iter().copied().map(thumbprint).collect();
+    MapWriter::new()
+        .put(1, seen.version)
+        .put(2, Value::Array(keys))
+        .into_value()
+}
+
+fn read_policy_seen(value: Value) -> Result<PolicySeen, Refusal> {
+    let mut map = MapReader::new("policy_seen", value)?;
+    // The certificates of the chain and the root's own key.
+    let keys = map.list(2, "keys", CHAIN_CERTIFICATES_MAX + 1)?;
+    let seen = PolicySeen {
+        version: map.uint32(1, "version")?,
+        keys: keys.iter().map(read_thumbprint).collect::<Result<_, _>>()?,
+    };
+    map.finish()?;
+    Ok(seen)
 }
 
 fn installed(id: &ProductId, product: &Installed) -> Value {
@@ -317,6 +377,14 @@ fn pair(value: Value) -> Result<[u64; 2], Refusal> {
 
 fn thumbprint(thumbprint: Thumbprint) -> Value {
     Value::Bytes(thumbprint.0.to_vec())
+}
+
+fn read_thumbprint(value: &Value) -> Result<Thumbprint, Refusal> {
+    let bytes = value
+        .as_bytes()
+        .and_then(|bytes| bytes.as_slice().try_into().ok());
+    let wrong = || Refusal::new(reasons::FIELD_WRONG, "a thumbprint of 32 bytes is needed");
+    bytes.map(Thumbprint).ok_or_else(wrong)
 }
 
 fn blobs(items: &[Vec<u8>]) -> Value {

@@ -182,4 +182,7 @@ reasons! {
     INSTALLED = "MUSTER-CLI-0090", "The product key was installed",
         "the key and the policy were checked and stored",
         "muster client activate";
+    POLICY_BACKWARDS = "MUSTER-CLI-0091", "The policy is older than one that was installed here before",
+        "the product was removed, and an old file is used to install it again",
+        "install the newest policy file that the publisher offers";
 }

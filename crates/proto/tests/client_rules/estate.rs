@@ -304,10 +304,7 @@ impl Machine {
             running: days(3),
         };
         let mut holding = Holding::new(publisher.root.clone());
-        install::take_bundle(&mut holding, &publisher.bundle(policy, &[])).unwrap();
-        for installed in holding.products.values_mut() {
-            installed.marks.installed = clocks;
-        }
+        install::take_bundle(&mut holding, &publisher.bundle(policy, &[]), clocks).unwrap();
         asking::note_keys(&own, &mut holding);
         let mut state = State::default();
         state.publishers.insert(publisher.root.publisher(), holding);
@@ -328,11 +325,20 @@ impl Machine {
     pub(crate) fn install(&mut self, publisher: &Publisher, policy: &Policy) {
         let product = policy.product.clone();
         let bundle = publisher.bundle(policy, &[]);
-        let clocks = self.clocks;
-        install::take_bundle(self.holding(), &bundle).unwrap();
-        let installed = self.holding().products.get_mut(&product).unwrap();
-        installed.marks.installed = clocks;
+        self.take(&bundle).unwrap();
         self.own.products.insert(product, OwnProduct::default());
+    }
+
+    /// Takes a bundle in.
+    pub(crate) fn take(&mut self, bundle: &Bundle) -> Result<bool, Refusal> {
+        let clocks = self.clocks;
+        install::take_bundle(self.holding(), bundle, clocks)
+    }
+
+    /// Removes a product.
+    pub(crate) fn remove(&mut self, product: &ProductId) {
+        self.holding().remove(product);
+        self.own.products.remove(product);
     }
 
     pub(crate) fn holding(&mut self) -> &mut Holding {

@@ -3,7 +3,7 @@
 use crate::estate::{FAR, Machine, Publisher, START, days, id, tags};
 use muster_proto::client::LicenceState as S;
 use muster_proto::client::evidence::Compiled;
-use muster_proto::client::install::{settle, take_bundle, take_revocations};
+use muster_proto::client::install::{settle, take_revocations};
 use muster_proto::client::transition::{Event, step};
 use muster_proto::reason::client as reasons;
 use muster_proto::statement::policy::{Method, Methods};
@@ -286,7 +286,7 @@ fn a_stolen_issuing_key_fixes_no_product_to_its_policy() {
     (policy.version, policy.issued) = (u32::MAX, START + days(800));
     publisher.issuing = stolen.clone();
     let bundle = publisher.bundle(&policy, &[]);
-    assert!(take_bundle(machine.holding(), &bundle).unwrap());
+    assert!(machine.take(&bundle).unwrap());
     assert_eq!(
         machine.judge().reason.reason,
         reasons::CLOCK_BEHIND,
@@ -301,7 +301,7 @@ fn a_stolen_issuing_key_fixes_no_product_to_its_policy() {
     assert!(!judged.clock_behind, "the floor of a revoked key is none");
     policy = publisher.policy("cad");
     policy.version = 2;
-    assert!(take_bundle(machine.holding(), &publisher.bundle(&policy, &[])).unwrap());
+    assert!(machine.take(&publisher.bundle(&policy, &[])).unwrap());
     assert_eq!(machine.judge().state, S::Licensed);
 }
 
@@ -389,16 +389,15 @@ fn a_policy_that_asks_for_more_gives_a_grace_and_one_that_asks_for_less_licenses
         (policy.threshold, policy.version) = (threshold, version);
         publisher.bundle(&policy, &[])
     };
-    let take = |machine: &mut Machine, bundle| take_bundle(machine.holding(), &bundle);
-    assert!(take(&mut machine, newer(25, 2)).unwrap());
+    assert!(machine.take(&newer(25, 2)).unwrap());
     assert_eq!(machine.tend().state, S::OutOfToleranceGrace);
     assert_eq!(machine.judge().reason.detail, "5 of 25");
-    let refusal = take(&mut machine, newer(5, 1)).unwrap_err();
+    let refusal = machine.take(&newer(5, 1)).unwrap_err();
     assert_eq!(refusal.reason, muster_proto::reason::statement::BACKWARDS);
 
     let mut machine = Machine::new(&publisher, &publisher.policy("cad"));
     machine.ask(&host, 3, START);
-    assert!(take(&mut machine, newer(3, 2)).unwrap());
+    assert!(machine.take(&newer(3, 2)).unwrap());
     settle(&mut machine.state, publisher.root.publisher());
     assert_eq!(machine.judge().state, S::Licensed);
 }
@@ -435,7 +434,7 @@ fn a_base_licence_is_judged_at_each_read() {
         reasons::BASE_MISSING
     );
     let base = publisher.bundle(&publisher.policy("cad"), &[]);
-    take_bundle(machine.holding(), &base).unwrap();
+    machine.take(&base).unwrap();
     machine.own.products.insert(id("cad"), Default::default());
     machine.ask(&host, 5, START);
     assert_eq!(machine.judge_of(&id("cad")).state, S::Licensed);

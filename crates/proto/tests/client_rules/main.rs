@@ -10,3 +10,4 @@ mod estate;
 mod files;
 mod golden;
 mod judging;
+mod removing;

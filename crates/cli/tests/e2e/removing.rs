@@ -1,0 +1,74 @@
+//! Removing a product's key: what it does not undo.
+
+use std::fs;
+
+use crate::estate::{Estate, Outcome};
+
+/// Both files of machine `m`.
+fn files(estate: &Estate) -> [Vec<u8>; 2] {
+    ["m/state", "m/identity"].map(|name| fs::read(estate.path(name)).expect("a file"))
+}
+
+fn install(estate: &Estate, key: &str, policy: &str) -> Outcome {
+    let policy = estate.path(policy);
+    let policy = policy.to_str().expect("paths are text");
+    estate.client("m", &["install-key", key, "--policy", policy])
+}
+
+#[test]
+fn an_older_policy_file_is_refused_after_remove_key() {
+    let estate = Estate::new("cad", "client");
+    let key = estate.key("cad", "generic");
+    fs::copy(estate.policy("cad"), estate.path("old.policy")).expect("a copy");
+    let set = ["product", "set", "cad", "--threshold", "3"];
+    estate.authority(&set).done();
+    estate.write_policy("cad");
+    install(&estate, &key, "cad.policy").done();
+    // While the newer one is held, and after it was removed.
+    install(&estate, &key, "old.policy").refused("MUSTER-STM-0035");
+    estate.client("m", &["remove-key", "cad"]).done();
+    let before = files(&estate);
+    let refused = install(&estate, &key, "old.policy").refused("MUSTER-CLI-0091");
+    assert!(
+        refused
+            .stderr
+            .contains("cad: policy version 1, 2 was installed before"),
+        "{refused:#?}"
+    );
+    assert_eq!(files(&estate), before, "nothing is written");
+    let old = estate.path("old.policy");
+    let old = old.to_str().expect("paths are text");
+    let args = ["install-key", &key, "--policy", old, "--json"];
+    let json = estate.client("m", &args).refused("MUSTER-CLI-0091").json();
+    assert_eq!(json["error"]["code"], "MUSTER-CLI-0091");
+    // A reset for an image forgets it no more than removing did.
+    estate.client("m", &["reset-identity"]).done();
+    install(&estate, &key, "old.policy").refused("MUSTER-CLI-0091");
+    install(&estate, &key, "cad.policy").done();
+    assert_eq!(estate.status("m")["policy_version"], 2);
+}
+
+#[test]
+fn graces_and_a_rearm_go_on_where_they_were() {
+    let estate = Estate::new("cad", "client");
+    let graces = ["--initial-grace", "30d", "--extended-grace", "10d"];
+    let set = [&["product", "set", "cad"], &graces[..]].concat();
+    estate.authority(&set).done();
+    estate.write_policy("cad");
+    let key = estate.key("cad", "generic");
+    let again = || {
+        estate.client("m", &["remove-key", "cad"]).done();
+        install(&estate, &key, "cad.policy").done();
+        estate.status("m")
+    };
+    install(&estate, &key, "cad.policy").done();
+    let first = estate.status("m");
+    assert_eq!(first["state"], "initial-grace", "{first:#}");
+    let second = again();
+    assert_eq!(second["state"], "initial-grace");
+    assert_eq!(second["until"], first["until"], "it does not begin anew");
+    estate.client("m", &["rearm"]).done();
+    let rearmed = estate.status("m");
+    assert_eq!(again()["until"], rearmed["until"]);
+    estate.client("m", &["rearm"]).refused("MUSTER-CLI-0084");
+}
