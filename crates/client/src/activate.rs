@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use muster_net::dns::Resolver;
 use muster_proto::Refusal;
-use muster_proto::client::asking::{About, Applied, Effect};
+use muster_proto::client::asking::{self, About, Applied, Effect};
 use muster_proto::client::discover::{self, HostAddr, Known, Place, Source, Srv};
 use muster_proto::client::evidence::{Compiled, Reader};
 use muster_proto::client::judge::{self, Judgement};
 use muster_proto::client::schedule;
-use muster_proto::client::state::Noted;
+use muster_proto::client::state::{Holding, Noted};
 use muster_proto::ids::{ProductId, PublisherId};
 use muster_proto::limits::ASK_HOSTS_MAX;
 use muster_proto::reason::{client as reasons, config};
 use muster_proto::statement::ask::AskedProduct;
 use muster_proto::statement::policy::Method;
+use muster_proto::time::Timestamp;
 
 use crate::control::{Client, Which};
 use crate::disk;
@@ -58,6 +59,17 @@ pub struct Tried {
     pub answered: bool,
     /// What came of it.
     pub outcome: Refusal,
+}
+
+impl Tried {
+    /// What came of it, with the host named; what connecting met names it already.
+    fn outcome_of_host(&self) -> Refusal {
+        let (host, outcome) = (&self.host, &self.outcome);
+        if outcome.detail.starts_with(host.as_str()) {
+            return outcome.clone();
+        }
+        Refusal::new(outcome.reason, format!("{host}: {}", outcome.detail))
+    }
 }
 
 /// Activates everything that `which` names.
@@ -331,10 +343,8 @@ impl<'a> Round<'a> {
             let judged = tend(opened, self.client, self.publisher)?;
             let all = judged.iter().all(|(_, judgement)| judgement.is_licensed());
             set_next_ask(opened, self.publisher, renewed && all)?;
-            if let Some(holding) = opened.state.publishers.get_mut(&self.publisher)
-                && self.answered.is_none()
-            {
-                holding.outcome = failed.as_ref().map(Noted::of);
+            if let Some(holding) = opened.state.publishers.get_mut(&self.publisher) {
+                self.note_failure(holding, failed.as_ref(), opened.now.wall);
             }
             Ok(judged)
         })?;
@@ -360,6 +370,23 @@ impl<'a> Round<'a> {
         })
     }
 
+    /// Notes why nobody answered. What a host answered was noted when it did, but for products that
+    /// its answers had no room for.
+    fn note_failure(&self, holding: &mut Holding, failed: Option<&Refusal>, now: Timestamp) {
+        let mut left = self.left().clone();
+        if self.answered.is_none() {
+            holding.outcome = failed.map(Noted::of);
+        } else {
+            left.retain(|product| {
+                let installed = holding.products.get(product);
+                installed.is_some_and(|installed| installed.failed.is_none())
+            });
+        }
+        if let Some(why) = failed.or(self.answered.as_ref()) {
+            asking::note_failure(holding, &left, now, why);
+        }
+    }
+
     /// Why no host answered, where none did: the last thing tried says it.
     fn failure(&self) -> Option<Refusal> {
         if self.answered.is_some() {
@@ -376,10 +403,7 @@ impl<'a> Round<'a> {
             .rev()
             .find(|tried| !tried.host.starts_with('_'));
         Some(match last {
-            Some(tried) => Refusal::new(
-                tried.outcome.reason,
-                format!("{}: {}", tried.host, tried.outcome.detail),
-            ),
+            Some(tried) => tried.outcome_of_host(),
             None => {
                 let detail = match self.tried.last() {
                     None => "no host is configured and this machine has no DNS domain".to_owned(),

@@ -49,7 +49,7 @@ mod vault;
 pub use clock::{Boot, Clock, RealClock};
 pub use sdk::{Licence, Product, read, read_from, read_in};
 #[cfg(feature = "ask")]
-pub use status::{NextStatus, ProductStatus, ReasonStatus, Status};
+pub use status::{FailureStatus, NextStatus, ProductStatus, ReasonStatus, Status};
 
 #[cfg(feature = "ask")]
 pub use activate::{Activation, Tried};

@@ -58,6 +58,7 @@ impl Client {
                     installed.lease = None;
                     installed.counted = None;
                     installed.refused = None;
+                    installed.failed = None;
                     // Graces that have begun go on, or every reset would give them again.
                     installed.marks = installed.marks.lasting();
                 }

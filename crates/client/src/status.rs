@@ -4,7 +4,7 @@ use muster_machine::Machine;
 use muster_proto::Refusal;
 use muster_proto::client::evidence::{Compiled, Reader};
 use muster_proto::client::judge::{Judgement, ends, judge};
-use muster_proto::client::state::{HeldLease, Holding, Installed, State};
+use muster_proto::client::state::{Failure, HeldLease, Holding, Installed, Noted, State};
 use muster_proto::client::trusted_time::Moment;
 use muster_proto::client::{judge as rules, schedule};
 use muster_proto::ids::ProductId;
@@ -67,6 +67,8 @@ pub struct ProductStatus {
     pub reason: ReasonStatus,
     /// How the last ask ended.
     pub last_ask: Option<ReasonStatus>,
+    /// How asking failed last; none once it has brought a lease that is enough.
+    pub ask_failed: Option<FailureStatus>,
     /// When a host answered last, by this machine's clock.
     pub answered_at: Option<String>,
     /// By how many seconds that host's clock was ahead of this machine's.
@@ -88,6 +90,25 @@ pub struct NextStatus {
     pub at: String,
     /// `renew` or `retry`.
     pub what: &'static str,
+}
+
+/// A failure, and when it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailureStatus {
+    /// When.
+    pub at: String,
+    /// Why.
+    #[serde(flatten)]
+    pub reason: ReasonStatus,
+}
+
+impl FailureStatus {
+    fn of(failure: &Failure) -> Self {
+        Self {
+            at: rfc3339(failure.at),
+            reason: noted(&failure.why),
+        }
+    }
 }
 
 /// A reason with what was seen.
@@ -224,6 +245,7 @@ fn one(
         next,
         reason: ReasonStatus::of(&judgement.reason),
         last_ask: holding.outcome.as_ref().map(noted),
+        ask_failed: installed.failed.as_ref().map(FailureStatus::of),
         answered_at: last.map(|last| rfc3339(last.at)),
         clock_difference: last.map(|last| difference(last.host_time, last.at)),
         policy_version: policy.map(|policy| policy.version),
@@ -240,7 +262,7 @@ fn claims(held: &HeldLease) -> Option<Lease> {
     envelope.claims().ok()
 }
 
-fn noted(noted: &muster_proto::client::state::Noted) -> ReasonStatus {
+fn noted(noted: &Noted) -> ReasonStatus {
     match muster_proto::Reason::find(&noted.code) {
         Some(reason) => ReasonStatus::of(&Refusal::new(reason, noted.detail.clone())),
         None => ReasonStatus {

@@ -72,12 +72,13 @@ fn short(products: &[ProductStatus]) -> String {
 /// Why, in one or two sentences.
 fn why(product: &ProductStatus) -> String {
     let mut why = format!("{} ({}).", product.reason.text, product.reason.code);
-    let last = product
-        .last_ask
-        .as_ref()
-        .filter(|last| last.code != product.reason.code);
-    if let (false, Some(last)) = (product.licensed, last) {
-        why.push_str(&format!("\n  Last ask: {} ({}).", last.text, last.code));
+    let failed = product.ask_failed.as_ref();
+    if let Some(failed) = failed.filter(|failed| failed.reason.code != product.reason.code) {
+        let (at, reason) = (local_of(&failed.at), &failed.reason);
+        why.push_str(&format!(
+            "\n  The last ask failed, {at}: {} ({}).",
+            reason.text, reason.code
+        ));
     }
     if !product.licensed {
         why.push_str(&format!("\n  Next: {}.", product.reason.next));

@@ -1,4 +1,4 @@
-//! Removing a product's key: what it does not undo.
+//! Removing a product's key: what it does not undo. And renewals that fail.
 
 use std::fs;
 
@@ -71,4 +71,41 @@ fn graces_and_a_rearm_go_on_where_they_were() {
     let rearmed = estate.status("m");
     assert_eq!(again()["until"], rearmed["until"]);
     estate.client("m", &["rearm"]).refused("MUSTER-CLI-0084");
+}
+
+#[test]
+fn a_renewal_that_fails_is_shown_while_the_licence_lasts() {
+    let (estate, host) = Estate::licensed();
+    assert!(estate.status("m")["ask_failed"].is_null());
+    let address = host.address.clone();
+    host.kill();
+    estate.client("m", &["activate"]).done();
+    let status = estate.status("m");
+    assert_eq!(status["state"], "licensed");
+    let failed = &status["ask_failed"];
+    assert_eq!(failed["code"], "MUSTER-NET-0001", "{status:#}");
+    assert!(
+        failed["at"].as_str().is_some_and(|at| at.ends_with('Z')),
+        "{failed}"
+    );
+    let text = failed["text"].as_str().expect("a text");
+    assert_eq!(
+        text.matches(&address).count(),
+        1,
+        "the host is named once: {text}"
+    );
+    let shown = estate.client("m", &["status", "--check"]).done().stdout;
+    let line = shown
+        .lines()
+        .find(|line| line.contains("The last ask failed"));
+    assert!(
+        line.is_some_and(|line| line.contains("(MUSTER-NET-0001)")),
+        "{shown}"
+    );
+
+    let _host = estate.serve_kms("kms", &["--listen", &address]);
+    estate.client("m", &["activate"]).done();
+    assert!(estate.status("m")["ask_failed"].is_null());
+    let shown = estate.client("m", &["status"]).done().stdout;
+    assert!(!shown.contains("failed"), "{shown}");
 }

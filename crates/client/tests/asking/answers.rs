@@ -2,7 +2,7 @@
 
 use muster_proto::reason::{client as reasons, dns, statement};
 
-use crate::estate::{Publisher, START, days};
+use crate::estate::{Publisher, START, days, id};
 use crate::stub::{Machine, Mode, Stub};
 
 #[tokio::test]
@@ -90,11 +90,13 @@ async fn whatever_is_no_verified_answer_changes_nothing_and_the_next_host_serves
         assert!(!activation.licensed);
         assert_eq!(activation.tried[0].outcome.reason, reason, "{activation:?}");
         assert_eq!(activation.reason.reason, reason);
-        let after = machine.state().publishers;
+        let mut after = machine.state().publishers;
         let (before, after) = (
             before.values().next().unwrap(),
-            after.values().next().unwrap(),
+            after.values_mut().next().unwrap(),
         );
+        let failed = after.products.get_mut(&id("cad")).unwrap().failed.take();
+        assert_eq!(failed.unwrap().why.code, reason.code(), "all that is noted");
         assert_eq!(before.products, after.products);
         assert_eq!((before.floor, &before.last), (after.floor, &after.last));
         machine.hosts(&[&bad, &good]);

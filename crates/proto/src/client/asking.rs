@@ -26,7 +26,7 @@ use super::evidence::{self, Proof};
 use super::identity::{AtStore, Obeyed, Own, Successor};
 use super::judge::is_enough;
 use super::schedule::Intervals;
-use super::state::{Contact, HeldLease, HeldStatement, Holding, Noted, SeenHost};
+use super::state::{Contact, Failure, HeldLease, HeldStatement, Holding, Noted, SeenHost};
 use super::trusted_time::{Life, Moment};
 
 /// What an ask says of the machine.
@@ -425,6 +425,9 @@ pub fn apply(
         }
     };
     holding.outcome = Some(Noted::of(&reason));
+    if matches!(answer.outcome, Outcome::Wait | Outcome::Refused) {
+        note_failure(holding, &pending.products, receipt.now.wall, &reason);
+    }
     Ok(Applied {
         reason,
         asked: pending.products.clone(),
@@ -435,6 +438,15 @@ pub fn apply(
             .collect(),
         effects,
     })
+}
+
+/// Notes for products that asking has just failed.
+pub fn note_failure(holding: &mut Holding, products: &[ProductId], at: Timestamp, why: &Refusal) {
+    for product in products {
+        if let Some(installed) = holding.products.get_mut(product) {
+            installed.failed = Some(Failure::of(at, why));
+        }
+    }
 }
 
 /// The host's reason where this release knows it, with the code in any case.
@@ -547,6 +559,7 @@ fn grant(
         let refusal = host_reason(reasons::HOST_REFUSED, code);
         if let Some(installed) = holding.products.get_mut(product) {
             installed.refused = Some(Noted::of(&refusal));
+            installed.failed = Some(Failure::of(receipt.now.wall, &refusal));
         }
         reason = reason.or(Some(refusal));
     }
@@ -581,30 +594,24 @@ fn place(
             product: lease.product.clone(),
         });
     }
-    let Some(policy) = policy else {
-        installed.counted = Some(held);
-        return Err(Refusal::new(
-            reasons::POLICY_MISSING,
-            lease.product.as_str(),
-        ));
-    };
-    let proof = Proof {
-        lease: lease.clone(),
-        site: host.verified.cert.site().cloned(),
-        revoked: None,
-        received: held.received,
-        life: held.life,
-    };
-    match is_enough(&proof, &policy, true, false) {
-        Ok(()) => {
-            (installed.lease, installed.counted) = (Some(held), None);
-            Ok(())
-        }
-        Err(refusal) => {
-            installed.counted = Some(held);
-            Err(refusal)
-        }
+    let missing = || Refusal::new(reasons::POLICY_MISSING, lease.product.as_str());
+    let outcome = policy.ok_or_else(missing).and_then(|policy| {
+        let proof = Proof {
+            lease: lease.clone(),
+            site: host.verified.cert.site().cloned(),
+            revoked: None,
+            received: held.received,
+            life: held.life,
+        };
+        is_enough(&proof, &policy, true, false)
+    });
+    let failed = outcome.as_ref().err();
+    installed.failed = failed.map(|why| Failure::of(held.received.wall, why));
+    match &outcome {
+        Ok(()) => (installed.lease, installed.counted) = (Some(held), None),
+        Err(_) => installed.counted = Some(held),
     }
+    outcome
 }
 
 /// Once no held lease is bound to the old key, the new one takes its place.

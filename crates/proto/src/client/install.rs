@@ -204,6 +204,7 @@ pub fn settle(state: &mut State, publisher: crate::ids::PublisherId) {
     for product in enough {
         if let Some(installed) = holding.products.get_mut(&product) {
             installed.lease = installed.counted.take();
+            installed.failed = None;
         }
     }
 }

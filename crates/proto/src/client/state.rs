@@ -131,6 +131,25 @@ impl Noted {
     }
 }
 
+/// Asking that brought no lease that is enough.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// When, by the machine's clock.
+    pub at: Timestamp,
+    /// Why.
+    pub why: Noted,
+}
+
+impl Failure {
+    /// Notes a failure.
+    pub fn of(at: Timestamp, why: &Refusal) -> Self {
+        Self {
+            at,
+            why: Noted::of(why),
+        }
+    }
+}
+
 /// One installed product.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Installed {
@@ -146,6 +165,8 @@ pub struct Installed {
     pub counted: Option<HeldLease>,
     /// Why the last verified answer held no lease for this product.
     pub refused: Option<Noted>,
+    /// How asking failed last; none once it has brought a lease that is enough.
+    pub failed: Option<Failure>,
     /// What was noticed, and when.
     pub marks: Marks,
 }

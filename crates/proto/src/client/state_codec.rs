@@ -17,8 +17,8 @@ use crate::time::{Span, Timestamp};
 
 use super::schedule::Intervals;
 use super::state::{
-    Contact, HeldLease, HeldStatement, Holding, Installed, Marks, Noted, PolicySeen, Removed,
-    SeenHost, State,
+    Contact, Failure, HeldLease, HeldStatement, Holding, Installed, Marks, Noted, PolicySeen,
+    Removed, SeenHost, State,
 };
 use super::trusted_time::{Floor, Life, Moment, Written};
 
@@ -178,6 +178,7 @@ fn installed(id: &ProductId, product: &Installed) -> Value {
         .put_opt(6, product.counted.as_ref().map(lease))
         .put_opt(7, product.refused.as_ref().map(noted))
         .put(8, marks(&product.marks))
+        .put_opt(9, product.failed.as_ref().map(failure))
         .into_value()
 }
 
@@ -196,6 +197,7 @@ fn read_installed(value: Value) -> Result<(ProductId, Installed), Refusal> {
         counted: map.take(6).map(read_lease).transpose()?,
         refused: map.take(7).map(read_noted).transpose()?,
         marks: read_marks(map.need(8, "marks")?)?,
+        failed: map.take(9).map(read_failure).transpose()?,
     };
     map.finish()?;
     Ok((id, product))
@@ -332,6 +334,23 @@ fn read_noted(value: Value) -> Result<Noted, Refusal> {
     };
     map.finish()?;
     Ok(noted)
+}
+
+fn failure(failure: &Failure) -> Value {
+    MapWriter::new()
+        .put(1, failure.at.seconds())
+        .put(2, noted(&failure.why))
+        .into_value()
+}
+
+fn read_failure(value: Value) -> Result<Failure, Refusal> {
+    let mut map = MapReader::new("failure", value)?;
+    let failure = Failure {
+        at: map.time(1, "at")?,
+        why: read_noted(map.need(2, "why")?)?,
+    };
+    map.finish()?;
+    Ok(failure)
 }
 
 fn intervals(intervals: Intervals) -> Value {
