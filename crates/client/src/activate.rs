@@ -19,7 +19,7 @@ use muster_proto::statement::ask::AskedProduct;
 use muster_proto::statement::policy::Method;
 use muster_proto::time::Timestamp;
 
-use crate::control::{Client, Which};
+use crate::control::{Client, Which, not_installed};
 use crate::disk;
 use crate::hardware::MachineHardware;
 use crate::link::{Question, holding};
@@ -77,8 +77,7 @@ pub(crate) async fn run(client: &Client, which: &Which) -> Result<Activation, Re
     let opened = client.vault().look()?;
     let publishers = which.publishers(&opened);
     if publishers.is_empty() {
-        let detail = which.to_string();
-        return Err(Refusal::new(reasons::NOT_INSTALLED, detail));
+        return Err(not_installed(&opened.state, which.shown()));
     }
     if let Some(method) = opened.identity.settings.method
         && method != Method::Kms

@@ -2,7 +2,6 @@
 //! verbs stand beside it by purpose. Each works while the service runs on the directory and takes
 //! effect without a restart.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,6 +71,12 @@ impl Which {
             && self.product.as_ref().is_none_or(|wanted| wanted == product)
     }
 
+    /// What was named, in words.
+    pub(crate) fn shown(&self) -> &str {
+        let product = self.product.as_ref().map(ProductId::as_str);
+        product.unwrap_or("nothing of that publisher")
+    }
+
     pub(crate) fn publishers(&self, opened: &Opened) -> Vec<PublisherId> {
         let wanted = opened
             .state
@@ -85,15 +90,6 @@ impl Which {
     }
 }
 
-impl fmt::Display for Which {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.product {
-            Some(product) => write!(f, "{product}"),
-            None => f.write_str("nothing is installed in this directory"),
-        }
-    }
-}
-
 /// A product by its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProductName {
@@ -104,6 +100,9 @@ pub struct ProductName {
     /// The publisher's display name.
     pub publisher_name: String,
 }
+
+/// Products that a refusal lists at most.
+const LISTED_MAX: usize = 16;
 
 /// One client on one directory.
 pub struct Client {
@@ -136,10 +135,38 @@ impl Client {
         activate::run(self, which).await
     }
 
+    /// The publisher that a person means by its name, or by its id where two have one name.
+    ///
+    /// # Errors
+    /// `NOT_INSTALLED`, `PRODUCT_AMBIGUOUS`, or what is wrong with the state.
+    pub fn publisher(&self, name: &str) -> Result<PublisherId, Refusal> {
+        let state = sdk::load(self.dir())?;
+        let id: Option<PublisherId> = name.parse().ok();
+        let named = |(publisher, holding): &(&PublisherId, &Holding)| {
+            Some(**publisher) == id || holding.root.name() == name
+        };
+        let fitting: Vec<_> = state.publishers.iter().filter(named).collect();
+        match fitting.as_slice() {
+            [(publisher, _)] => Ok(**publisher),
+            [] => {
+                let shown: String = name.chars().take(64).collect();
+                Err(not_installed(&state, &format!("publisher {shown}")))
+            }
+            several => {
+                let names = several
+                    .iter()
+                    .map(|(id, holding)| format!("{} ({id})", holding.root.name()));
+                let detail = names.collect::<Vec<_>>().join(", ");
+                Err(Refusal::new(reasons::PRODUCT_AMBIGUOUS, detail))
+            }
+        }
+    }
+
     /// What is known, from the disk alone.
     ///
     /// # Errors
-    /// What is wrong with a damaged state; a directory without a state holds no products.
+    /// `NOT_INSTALLED` where `which` names what is not here; what is wrong with a damaged state. A
+    /// directory without a state holds no products.
     pub fn status(&self, which: &Which) -> Result<Status, Refusal> {
         let state = match sdk::load(self.dir()) {
             Ok(state) => state,
@@ -149,13 +176,12 @@ impl Client {
         let now = moment(self.vault.clock(), &state.written);
         let wants =
             |holding: &Holding, product: &ProductId| which.wants(holding.root.publisher(), product);
-        Ok(describe(
-            &state,
-            &self.machine,
-            now,
-            self.is_user_identity(),
-            wants,
-        ))
+        let user = self.is_user_identity();
+        let status = describe(&state, &self.machine, now, user, wants);
+        if status.products.is_empty() && *which != Which::default() {
+            return Err(not_installed(&state, which.shown()));
+        }
+        Ok(status)
     }
 
     pub(crate) fn vault(&self) -> &Vault {
@@ -192,9 +218,40 @@ pub(crate) fn wanted(opened: &Opened, which: &Which) -> Result<Vec<ProductName>,
         names.extend(products.map(|product| name(&holding.root, product)));
     }
     if names.is_empty() {
-        return Err(Refusal::new(reasons::NOT_INSTALLED, which.to_string()));
+        return Err(not_installed(&opened.state, which.shown()));
     }
     Ok(names)
+}
+
+/// Refuses what was named and is not here; says what is.
+pub(crate) fn not_installed(state: &State, named: &str) -> Refusal {
+    let products = |holding: &Holding| {
+        let publisher = holding.root.name();
+        let products = holding.products.keys();
+        let named = products.map(|product| format!("{product} of {publisher}"));
+        named.collect::<Vec<_>>()
+    };
+    let installed: Vec<_> = state.publishers.values().flat_map(products).collect();
+    let detail = match installed.len() {
+        0 => "nothing is installed in this directory".to_owned(),
+        1..=LISTED_MAX => format!("{named}; installed: {}", installed.join(", ")),
+        more => format!(
+            "{named}; installed: {} and {} more",
+            installed[..LISTED_MAX].join(", "),
+            more - LISTED_MAX
+        ),
+    };
+    Refusal::new(reasons::NOT_INSTALLED, detail)
+}
+
+/// Refuses where several products fit and one is meant.
+pub(crate) fn ambiguous(fitting: impl Iterator<Item = ProductName>) -> Refusal {
+    let named = fitting.map(|name| {
+        let (product, publisher) = (&name.product, &name.publisher_name);
+        format!("{product} of {publisher} ({})", name.publisher)
+    });
+    let detail = named.collect::<Vec<_>>().join(", ");
+    Refusal::new(reasons::PRODUCT_AMBIGUOUS, detail)
 }
 
 pub(crate) fn name(root: &Root, product: &ProductId) -> ProductName {

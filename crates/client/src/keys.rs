@@ -14,7 +14,7 @@ use muster_proto::reason::{client as reasons, config};
 use muster_proto::statement::root::Root;
 use muster_proto::wire::Bundle;
 
-use crate::control::{Client, ProductName, Which, name, wanted};
+use crate::control::{Client, ProductName, Which, ambiguous, name, wanted};
 use crate::vault::Opened;
 use crate::{disk, sdk};
 
@@ -108,10 +108,12 @@ impl Client {
                 }
             }
             let [(publisher, product, root)] = fitting.as_slice() else {
-                let detail = format!("{} installed products fit the key", fitting.len());
                 return Err(match fitting.len() {
-                    0 => Refusal::new(muster_proto::reason::key::WRONG_PRODUCT, detail),
-                    _ => Refusal::new(reasons::PRODUCT_AMBIGUOUS, detail),
+                    0 => {
+                        let detail = "no installed product fits the key";
+                        Refusal::new(muster_proto::reason::key::WRONG_PRODUCT, detail)
+                    }
+                    _ => ambiguous(fitting.iter().map(|(_, product, root)| name(root, product))),
                 });
             };
             let replaced = put_key(opened, *publisher, product, key);
@@ -131,10 +133,13 @@ impl Client {
     /// policy version, a grace once begun, a rearm once spent.
     ///
     /// # Errors
-    /// `NOT_INSTALLED`.
+    /// `NOT_INSTALLED`; `PRODUCT_AMBIGUOUS` for one product that several publishers have.
     pub fn remove_key(&self, which: &Which) -> Result<Vec<ProductName>, Refusal> {
         self.vault().update(|opened| {
             let names = wanted(opened, which)?;
+            if which.product.is_some() && names.len() > 1 {
+                return Err(ambiguous(names.into_iter()));
+            }
             for gone in &names {
                 if let Some(holding) = opened.state.publishers.get_mut(&gone.publisher) {
                     holding.remove(&gone.product);

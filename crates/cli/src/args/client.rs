@@ -30,6 +30,17 @@ pub(crate) struct ClientDir {
     pub(crate) dns_server: Option<String>,
 }
 
+/// What a verb works on; without either on everything that is installed.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Only {
+    /// Only this product.
+    #[arg(long)]
+    pub(crate) product: Option<ProductId>,
+    /// Only what is of this publisher, by name or id.
+    #[arg(long, value_name = "NAME|ID")]
+    pub(crate) publisher: Option<String>,
+}
+
 /// A client: its directory and a verb.
 #[derive(Debug, Args)]
 pub(crate) struct ClientArgs {
@@ -58,15 +69,13 @@ pub(crate) enum Client {
     },
     /// Ask for a lease now; exit code 0: licensed, 1: not, with the reason.
     Activate {
-        /// Only this product.
-        #[arg(long)]
-        product: Option<ProductId>,
+        #[command(flatten)]
+        only: Only,
     },
     /// Show state, method, until when, why, and what happens next and when.
     Status {
-        /// Only this product.
-        #[arg(long)]
-        product: Option<ProductId>,
+        #[command(flatten)]
+        only: Only,
         /// Show everything that is known, one field a line.
         #[arg(long)]
         long: bool,
@@ -78,15 +87,13 @@ pub(crate) enum Client {
     SetHost {
         /// HOST or HOST:PORT, an IPv6 address with a port in brackets; the port is 1688 by default.
         host: String,
-        /// Only for this product.
-        #[arg(long)]
-        product: Option<ProductId>,
+        #[command(flatten)]
+        only: Only,
     },
     /// Forget the host that was set, and look in DNS again.
     ClearHost {
-        /// Only for this product.
-        #[arg(long)]
-        product: Option<ProductId>,
+        #[command(flatten)]
+        only: Only,
     },
     /// Look for KMS hosts in this DNS domain first.
     SetDomain {
@@ -123,19 +130,23 @@ pub(crate) enum Client {
         /// The new product key; - reads standard input, @FILE a file.
         key: String,
         /// The policy file of the new key's product, where that is another one.
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["product", "publisher"])]
         policy: Option<PathBuf>,
+        #[command(flatten)]
+        only: Only,
     },
     /// Remove a product's key and leases from this machine.
     RemoveKey {
         /// The product's id, as `client status` shows it.
         product: ProductId,
+        /// Of this publisher, by name or id, where several have a product of that id.
+        #[arg(long, value_name = "NAME|ID")]
+        publisher: Option<String>,
     },
     /// Begin the extended grace, where the policy gives one: once until the next licence.
     Rearm {
-        /// Only this product.
-        #[arg(long)]
-        product: Option<ProductId>,
+        #[command(flatten)]
+        only: Only,
     },
     /// Forget this machine's identity and leases, before an image of it is taken.
     ///

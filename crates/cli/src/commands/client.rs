@@ -8,7 +8,7 @@ use muster_net::http::authority::{AuthorityClient, AuthorityOptions};
 use muster_proto::Refusal;
 use muster_proto::client::LicenceState;
 use muster_proto::client::discover::HostAddr;
-use muster_proto::ids::{ProductId, SiteId};
+use muster_proto::ids::SiteId;
 use muster_proto::key::ProductKey;
 use muster_proto::limits::BUNDLE_BYTES_MAX;
 use muster_proto::reason::{config as reasons, kms, statement};
@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::client_show;
 use super::service;
-use crate::args::client::{Client as Verb, ClientArgs, ClientDir};
+use crate::args::client::{Client as Verb, ClientArgs, ClientDir, Only};
 use crate::args::kms::AuthorityAccess;
 use crate::config::{self, ClientConfig};
 use crate::report::Report;
@@ -26,13 +26,9 @@ use crate::{dirs, files};
 
 /// Runs a verb of `muster client`.
 pub(super) async fn run(args: ClientArgs) -> Result<Report, Refusal> {
-    if let Verb::Status {
-        product,
-        long,
-        check,
-    } = args.verb
-    {
-        let status = readable(&args.at)?.status(&which(product))?;
+    if let Verb::Status { only, long, check } = args.verb {
+        let client = readable(&args.at)?;
+        let status = client.status(&which(&client, only)?)?;
         let report = client_show::status(&status, long);
         let all = !status.products.is_empty() && status.products.iter().all(|p| p.licensed);
         return Ok(if check && !all {
@@ -52,19 +48,25 @@ pub(super) async fn run(args: ClientArgs) -> Result<Report, Refusal> {
         Verb::ChangeKey {
             key,
             policy: Some(policy),
+            ..
         } => {
             let access = AuthorityAccess::default();
             install(&client, &key, &policy, None, &access).await
         }
-        Verb::ChangeKey { key, policy: None } => change(&client, &key),
-        Verb::Activate { product } => Ok(activated(&client.activate(&which(product)).await?)),
+        Verb::ChangeKey { key, only, .. } => change(&client, &key, only),
+        Verb::Activate { only } => {
+            let which = which(&client, only)?;
+            Ok(activated(&client.activate(&which).await?))
+        }
         Verb::Export { out } => client_show::exported(&client.export(&Which::default())?, &out),
-        Verb::RemoveKey { product } => {
-            let removed = client.remove_key(&which(Some(product)))?;
+        Verb::RemoveKey { product, publisher } => {
+            let product = Some(product);
+            let which = which(&client, Only { product, publisher })?;
+            let removed = client.remove_key(&which)?;
             Ok(client_show::names("removed", "Removed", &removed))
         }
-        Verb::Rearm { product } => {
-            let rearmed = client.rearm(&which(product))?;
+        Verb::Rearm { only } => {
+            let rearmed = client.rearm(&which(&client, only)?)?;
             Ok(client_show::names(
                 "rearmed",
                 "Extended grace begun for",
@@ -85,16 +87,16 @@ pub(super) async fn run(args: ClientArgs) -> Result<Report, Refusal> {
 /// The verbs that change one setting.
 fn set(client: &Client, verb: Verb) -> Result<Report, Refusal> {
     let (json, text) = match verb {
-        Verb::SetHost { host, product } => {
+        Verb::SetHost { host, only } => {
             let host: HostAddr = host.parse()?;
-            client.set_host(std::slice::from_ref(&host), &which(product))?;
+            client.set_host(std::slice::from_ref(&host), &which(client, only)?)?;
             (
                 json!({ "host": host.to_string() }),
                 format!("Host: {host}."),
             )
         }
-        Verb::ClearHost { product } => {
-            client.clear_host(&which(product))?;
+        Verb::ClearHost { only } => {
+            client.clear_host(&which(client, only)?)?;
             (
                 json!({ "host": null }),
                 "Hosts are found by DNS.".to_owned(),
@@ -160,11 +162,13 @@ fn build(at: &ClientDir, config: &ClientConfig, dir: PathBuf) -> Result<Client, 
     Ok(Client::new(options))
 }
 
-fn which(product: Option<ProductId>) -> Which {
-    Which {
-        product,
-        ..Which::default()
-    }
+/// What a verb works on, the publisher found by its name.
+fn which(client: &Client, only: Only) -> Result<Which, Refusal> {
+    let publisher = only.publisher.map(|name| client.publisher(&name));
+    Ok(Which {
+        publisher: publisher.transpose()?,
+        product: only.product,
+    })
 }
 
 async fn install(
@@ -217,12 +221,10 @@ async fn newer_policy(
     })
 }
 
-fn change(client: &Client, key: &str) -> Result<Report, Refusal> {
+fn change(client: &Client, key: &str, only: Only) -> Result<Report, Refusal> {
     let key = ProductKey::parse(&files::key_argument(key)?)?;
-    Ok(client_show::installed(
-        &client.change_key(&key, &Which::default())?,
-        true,
-    ))
+    let changed = client.change_key(&key, &which(client, only)?)?;
+    Ok(client_show::installed(&changed, true))
 }
 
 fn activated(activation: &Activation) -> Report {

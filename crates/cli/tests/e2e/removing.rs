@@ -1,4 +1,4 @@
-//! Removing a product's key: what it does not undo. And renewals that fail.
+//! Removing a product's key: what it does not undo, and which product is meant.
 
 use std::fs;
 
@@ -71,6 +71,82 @@ fn graces_and_a_rearm_go_on_where_they_were() {
     let rearmed = estate.status("m");
     assert_eq!(again()["until"], rearmed["until"]);
     estate.client("m", &["rearm"]).refused("MUSTER-CLI-0084");
+}
+
+#[test]
+fn a_product_that_two_publishers_have_is_removed_by_its_publisher() {
+    let ours = Estate::new("cad", "client");
+    let theirs = ours.beside("Fabrikam", "cad", "client");
+    for estate in [&ours, &theirs] {
+        let policy = estate.policy("cad");
+        let policy = policy.to_str().expect("paths are text");
+        let key = estate.key("cad", "generic");
+        ours.client("m", &["install-key", &key, "--policy", policy])
+            .done();
+    }
+    let status = ours.client("m", &["status", "--json"]).done().json();
+    let ids: Vec<_> = status["products"]
+        .as_array()
+        .expect("products")
+        .iter()
+        .collect();
+    assert_eq!(ids.len(), 2);
+    let before = files(&ours);
+    let refused = ours
+        .client("m", &["remove-key", "cad"])
+        .refused("MUSTER-CLI-0087");
+    for product in ids {
+        for name in [&product["publisher"], &product["publisher_id"]] {
+            let name = name.as_str().expect("a name");
+            assert!(
+                refused.stderr.contains(name),
+                "{name} is not in {refused:#?}"
+            );
+        }
+    }
+    ours.client("m", &["remove-key", "cad", "--publisher", "Nobody"])
+        .refused("MUSTER-CLI-0004");
+    assert_eq!(files(&ours), before, "nothing is written");
+    ours.client("m", &["remove-key", "cad", "--publisher", "Fabrikam"])
+        .done();
+    let status = ours.client("m", &["status", "--json"]).done().json();
+    assert_eq!(status["products"].as_array().map(Vec::len), Some(1));
+    assert_eq!(status["products"][0]["publisher"], "Contoso");
+    let id = status["products"][0]["publisher_id"]
+        .as_str()
+        .expect("an id");
+    ours.client("m", &["remove-key", "cad", "--publisher", id])
+        .done();
+    ours.client("m", &["remove-key", "cad"])
+        .refused("MUSTER-CLI-0004");
+}
+
+#[test]
+fn the_status_of_what_is_not_installed_is_refused_with_what_is() {
+    let estate = Estate::new("cad", "client");
+    let nothing = estate.client("m", &["status"]).done();
+    assert_eq!(nothing.stdout, "No product is installed.\n");
+    estate
+        .client("m", &["status", "--product", "cad"])
+        .refused("MUSTER-CLI-0004");
+    install(&estate, &estate.key("cad", "generic"), "cad.policy").done();
+    estate.client("m", &["status", "--product", "cad"]).done();
+    for verb in ["status", "activate", "rearm"] {
+        let refused = estate.client("m", &[verb, "--product", "nope"]);
+        let refused = refused.refused("MUSTER-CLI-0004");
+        assert!(
+            refused.stderr.contains("nope; installed: cad of Contoso"),
+            "{refused:#?}"
+        );
+        assert!(refused.stdout.is_empty(), "{refused:#?}");
+    }
+    let json = estate.client("m", &["status", "--product", "nope", "--json"]);
+    assert_eq!(
+        json.refused("MUSTER-CLI-0004").json()["error"]["code"],
+        "MUSTER-CLI-0004"
+    );
+    let misused = estate.client("m", &["status", "--product", "no such id"]);
+    assert_eq!(misused.code, 2, "{misused:#?}");
 }
 
 #[test]

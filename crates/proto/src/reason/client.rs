@@ -172,7 +172,7 @@ reasons! {
         "set the machine's clock, or let a host answer: muster client activate";
     PRODUCT_AMBIGUOUS = "MUSTER-CLI-0087", "Several installed products fit",
         "more than one publisher has a product of this name, or none was named",
-        "name the product and its publisher";
+        "name the product and its publisher: --publisher NAME|ID";
     NOTHING_TO_EXPORT = "MUSTER-CLI-0088", "There is no lease to export",
         "no host has granted one to this machine",
         "muster client activate";
