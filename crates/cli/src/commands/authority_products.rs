@@ -133,9 +133,13 @@ fn product_json(product: &ProductReport) -> Value {
 
 fn changed(verb: &str, product: &ProductReport) -> Report {
     let policy = &product.policy;
+    let machines = match policy.threshold {
+        1 => "1 machine".to_owned(),
+        more => format!("{more} machines"),
+    };
     let text = format!(
-        "{verb} {} ({}): {} machines needed, policy version {}.",
-        policy.product, policy.name, policy.threshold, policy.version
+        "{verb} {} ({}): {machines} needed, policy version {}.",
+        policy.product, policy.name, policy.version
     );
     Report::new(product_json(product), text)
 }

@@ -185,3 +185,14 @@ fn a_renewal_that_fails_is_shown_while_the_licence_lasts() {
     let shown = estate.client("m", &["status"]).done().stdout;
     assert!(!shown.contains("failed"), "{shown}");
 }
+
+#[test]
+fn one_machine_is_not_several() {
+    let estate = Estate::new("cad", "client");
+    let set = |threshold: &str| {
+        let set = ["product", "set", "cad", "--threshold", threshold];
+        estate.authority(&set).done().stdout
+    };
+    assert!(set("1").contains(": 1 machine needed,"));
+    assert!(set("2").contains(": 2 machines needed,"));
+}
