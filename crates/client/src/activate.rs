@@ -320,7 +320,7 @@ impl<'a> Round<'a> {
         let name = settings.tell_name.then(|| machine.host_name()).flatten();
         Ok(About {
             products,
-            components: hardware.tags(),
+            components: machine.tags(self.publisher),
             base_licence,
             in_vm: machine.is_virtual(),
             version: self.client.version().to_owned(),

@@ -1,17 +1,19 @@
-//! The hardware as this process can read it: nothing is read before it is asked for, and then all of
-//! it once.
+//! The hardware as this process can read it: nothing is read before it is asked for, and nothing
+//! twice.
 
 use muster_machine::Machine;
 use muster_proto::client::judge::Hardware;
 use muster_proto::hardware::{Component, ComponentTags};
 use muster_proto::ids::PublisherId;
+use muster_proto::limits::COMPONENT_KINDS;
 
 /// A machine's components for one publisher.
 pub(crate) struct MachineHardware<'a> {
     machine: &'a Machine,
     publisher: PublisherId,
     declared: bool,
-    read: Option<ComponentTags>,
+    /// By kind: what reading it came to, once it was read.
+    read: [Option<Option<u16>>; COMPONENT_KINDS],
 }
 
 impl<'a> MachineHardware<'a> {
@@ -21,20 +23,24 @@ impl<'a> MachineHardware<'a> {
             machine,
             publisher,
             declared: declared || machine.is_declared(),
-            read: None,
+            read: [None; COMPONENT_KINDS],
         }
     }
 
-    /// All tags.
-    pub(crate) fn tags(&mut self) -> ComponentTags {
-        let (machine, publisher) = (self.machine, self.publisher);
-        *self.read.get_or_insert_with(|| machine.tags(publisher))
+    fn read_tag(&self, kind: Component) -> Option<u16> {
+        let value = self.machine.component(kind)?;
+        ComponentTags::of(self.publisher, [(kind, value.as_str())]).tag(kind)
     }
 }
 
 impl Hardware for MachineHardware<'_> {
     fn tag(&mut self, kind: Component) -> Option<u16> {
-        self.tags().tag(kind)
+        if let Some(read) = self.read[kind as usize] {
+            return read;
+        }
+        let tag = self.read_tag(kind);
+        self.read[kind as usize] = Some(tag);
+        tag
     }
 
     fn is_declared(&self) -> bool {

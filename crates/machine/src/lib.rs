@@ -65,7 +65,15 @@ impl Machine {
 
     /// The components that this user can read.
     pub fn components(&self) -> Components {
-        linux::components(&self.sysroot)
+        let kinds = Component::ALL.into_iter();
+        kinds
+            .filter_map(|kind| Some((kind, self.component(kind)?)))
+            .collect()
+    }
+
+    /// One component, where this user can read it; the others are left alone.
+    pub fn component(&self, kind: Component) -> Option<String> {
+        linux::component(&self.sysroot, kind)
     }
 
     /// The components' tags for one publisher.

@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use muster_proto::hardware::Component;
 use muster_proto::time::Span;
 
-use crate::Components;
-
 /// Bytes read of one file of `/proc` or `/sys` at most.
 const READ_BYTES_MAX: u64 = 65_536;
 /// Entries of one directory of `/sys` looked at at most.
@@ -28,29 +26,17 @@ const FILLERS: [&str; 10] = [
     "unknown",
 ];
 
-pub(crate) fn components(root: &Path) -> Components {
-    let dmi = |name: &str| line(root, &format!("sys/class/dmi/id/{name}"));
-    let model = [dmi("sys_vendor"), dmi("product_name")]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>();
-    let found = [
-        (Component::Installation, line(root, "etc/machine-id")),
-        (Component::SystemUuid, dmi("product_uuid")),
-        (Component::BoardSerial, dmi("board_serial")),
-        (
-            Component::Model,
-            (!model.is_empty()).then(|| model.join(" ")),
-        ),
-        (Component::Processor, processor(root)),
-        (Component::Memory, memory(root)),
-        (Component::Disk, disk(root)),
-        (Component::Network, network(root)),
-    ];
-    found
-        .into_iter()
-        .filter_map(|(kind, value)| Some((kind, value?)))
-        .collect()
+pub(crate) fn component(root: &Path, kind: Component) -> Option<String> {
+    match kind {
+        Component::Installation => line(root, "etc/machine-id"),
+        Component::SystemUuid => dmi(root, "product_uuid"),
+        Component::BoardSerial => dmi(root, "board_serial"),
+        Component::Model => model(root),
+        Component::Processor => processor(root),
+        Component::Memory => memory(root),
+        Component::Disk => disk(root),
+        Component::Network => network(root),
+    }
 }
 
 pub(crate) fn is_virtual(root: &Path) -> bool {
@@ -71,6 +57,17 @@ pub(crate) fn uptime() -> Option<Span> {
     let uptime = line(Path::new("/"), "proc/uptime")?;
     let seconds = uptime.split('.').next()?.parse().ok()?;
     Some(Span::from_seconds(seconds))
+}
+
+fn dmi(root: &Path, name: &str) -> Option<String> {
+    line(root, &format!("sys/class/dmi/id/{name}"))
+}
+
+/// Maker and model, or the one of them that is told.
+fn model(root: &Path) -> Option<String> {
+    let parts = [dmi(root, "sys_vendor"), dmi(root, "product_name")];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
 }
 
 fn processor(root: &Path) -> Option<String> {
@@ -189,7 +186,6 @@ mod tests {
             ("sys/class/net/e/address", "52:54"),
             ("sys/class/net/e/device/vendor", "1"),
         ]);
-        let found = components(root.path());
         let expected = [
             "0123",
             "11-22",
@@ -200,11 +196,9 @@ mod tests {
             "D1",
             "52:54",
         ];
-        let expected: Components = Component::ALL
-            .into_iter()
-            .zip(expected.map(str::to_owned))
-            .collect();
-        assert_eq!(found, expected);
+        for (kind, value) in Component::ALL.into_iter().zip(expected) {
+            assert_eq!(component(root.path(), kind).as_deref(), Some(value));
+        }
         assert!(is_virtual(root.path()));
     }
 
@@ -214,7 +208,9 @@ mod tests {
             ("sys/class/dmi/id/board_serial", "To be filled by O.E.M.\n"),
             ("sys/class/dmi/id/product_uuid", "\n"),
         ]);
-        assert_eq!(components(root.path()), Components::new());
+        for kind in Component::ALL {
+            assert_eq!(component(root.path(), kind), None);
+        }
         assert!(!is_virtual(root.path()));
     }
 
