@@ -10,3 +10,4 @@ mod clock;
 pub mod dns;
 pub mod http;
 pub mod seal;
+mod shares;
