@@ -30,6 +30,8 @@ pub const ROOT_BYTES_MAX: usize = 1_024;
 /// Bytes of a policy bundle: root, chain, policy and eight full revocation deltas.
 pub const BUNDLE_BYTES_MAX: usize = 49_152;
 
+/// Bytes of a reason's code.
+pub const REASON_CODE_BYTES_MAX: usize = 24;
 /// Bytes of a product, pool or site id.
 pub const ID_BYTES_MAX: usize = 32;
 /// Bytes of a display name.
@@ -251,6 +253,32 @@ pub const HOST_BYTES_MAX: usize = 262;
 pub const ASK_HOSTS_MAX: usize = 32;
 /// How long one host may take in all before the next is asked, in seconds.
 pub const ASK_HOST_SECONDS_MAX: u64 = 30;
+
+/// Bytes of a request to the client service's local socket, without its length.
+pub const LOCAL_REQUEST_BYTES_MAX: usize = 128;
+/// Bytes of the local socket's answer, without its length.
+pub const LOCAL_ANSWER_BYTES_MAX: usize = 1_024;
+/// Bytes of what an answer of the local socket says was seen.
+pub const LOCAL_DETAIL_BYTES_MAX: usize = 512;
+/// Connections that the local socket holds at once; more are told so and closed.
+pub const LOCAL_CONNECTIONS_MAX: usize = 128;
+/// Connections that the local socket holds at once for one user.
+pub const LOCAL_CONNECTIONS_PER_USER_MAX: usize = 16;
+/// How long a request may take to arrive at the local socket, in seconds.
+pub const LOCAL_REQUEST_SECONDS: u64 = 5;
+/// How long the local socket waits for hosts before it answers that they are still being asked, in
+/// seconds.
+pub const LOCAL_ANSWER_SECONDS: u64 = 60;
+/// How long a caller waits for the local socket's answer in all, in seconds.
+pub const LOCAL_WAIT_SECONDS: u64 = 75;
+/// How long a user's place at the local socket stays taken after its answer, in milliseconds: with
+/// `LOCAL_CONNECTIONS_PER_USER_MAX` it bounds what one user can make the service do.
+pub const LOCAL_PLACE_KEPT_MILLISECONDS: u64 = 100;
+/// No caller of the local socket causes an ask so soon after the last one, in seconds.
+pub const LOCAL_ASK_INTERVAL_SECONDS: u64 = 60;
+/// No caller of the local socket causes an ask when hosts of the publisher were asked so often in
+/// the last hour.
+pub const LOCAL_ASKS_PER_HOUR: usize = 12;
 
 /// Changes that may wait for a store's disk at once.
 pub const STORE_QUEUE_MAX: usize = 65_536;

@@ -8,6 +8,7 @@
 //! | when to ask | [`schedule`] |
 //! | whom to ask | [`discover`] |
 //! | what to ask, what to believe | [`asking`] |
+//! | what products without privileges ask the service | [`local`] |
 //! | what is kept | [`state`], [`identity`], framed by [`files`]; policies and revocations come in by [`install`] |
 //! | what is still known of a removed product | [`state::Holding::remove`] |
 
@@ -20,6 +21,7 @@ pub mod identity;
 pub mod install;
 pub mod judge;
 mod memory;
+pub mod local;
 pub mod schedule;
 pub mod state;
 mod state_codec;

@@ -1,5 +1,6 @@
 //! Reasons of the client (`MUSTER-CLI-…`): 0001 to 0029 judge a licence, 0030 to 0059 belong to
-//! asking, 0060 to 0079 to its two files, 0080 and up to its commands.
+//! asking, 0060 to 0079 to its two files, 0080 and up to its commands,
+//! 0100 and up to the service's local socket.
 
 use super::reasons;
 
@@ -185,4 +186,44 @@ reasons! {
     POLICY_BACKWARDS = "MUSTER-CLI-0091", "The policy is older than one that was installed here before",
         "the product was removed, and an old file is used to install it again",
         "install the newest policy file that the publisher offers";
+
+    SERVICE_NONE = "MUSTER-CLI-0100", "No service of this machine answers for this directory",
+        "the service does not run, or this user cannot reach its socket",
+        "as root: muster client serve; without it a product keeps its own state in the user's directory";
+    SERVICE_ASKED = "MUSTER-CLI-0101", "The machine's service was asked, since this user may not write its directory",
+        "the directory is the service's",
+        "nothing";
+    SERVICE_ASKED_BEFORE = "MUSTER-CLI-0102", "The service asked hosts a short while ago; this is what came of it",
+        "callers of the service cause one ask a minute at most, and twelve an hour",
+        "nothing: the service asks by itself; or try again in a minute";
+    SERVICE_STILL_ASKING = "MUSTER-CLI-0103", "The service is still asking hosts",
+        "a host is slow or silent, so the service goes on to the next one",
+        "see what came of it in a minute: muster client status";
+    SERVICE_BUSY = "MUSTER-CLI-0104", "The service holds as many callers as it takes at once",
+        "this user, or all users together, have too many requests under way",
+        "try again in a moment";
+    SERVICE_SILENT = "MUSTER-CLI-0105", "The service did not answer in time",
+        "it is stopped or overloaded, or something else listens on its socket",
+        "look at the service: its log, and whether it still runs";
+    SERVICE_ENDED = "MUSTER-CLI-0106", "The service closed the connection without an answer",
+        "it was stopped or started again at that moment",
+        "try again in a moment";
+    SERVICE_ODD = "MUSTER-CLI-0107", "What came from the service's socket is no answer",
+        "something else listens there, or a newer release of the service",
+        "check that the service and the product's library fit together";
+    SERVICE_REASON_UNKNOWN = "MUSTER-CLI-0108", "The service gave a reason that this release does not know",
+        "the service is of a newer release than the product's library",
+        "muster explain CODE, with the muster that the service belongs to";
+    REQUEST_LATE = "MUSTER-CLI-0109", "The request did not come in time",
+        "the caller connected and sent nothing, or too slowly",
+        "send the whole request at once";
+    SOCKET_TAKEN = "MUSTER-CLI-0110", "Another service listens on this local socket",
+        "muster client serve runs already on this directory",
+        "nothing, or end the other one; this service renews, and answers no local products";
+    SOCKET_OTHER_FILE = "MUSTER-CLI-0111", "Something else stands where the local socket or its link belongs",
+        "a file of that name was put there; it is never removed",
+        "move the file named away, then start the service again";
+    SOCKET_FAILED = "MUSTER-CLI-0112", "The local socket cannot be opened",
+        "its folder is missing or closed to this user, or its path is longer than 107 bytes",
+        "follow the system's words in the message; under systemd: RuntimeDirectory=";
 }

@@ -4,7 +4,7 @@ use ciborium::value::Value;
 
 use crate::cbor::{MapReader, MapWriter};
 use crate::ids::{Nonce, ProductId, StoreId, Thumbprint};
-use crate::limits::{LEASE_BYTES_MAX, PRODUCTS_MAX};
+use crate::limits::{LEASE_BYTES_MAX, PRODUCTS_MAX, REASON_CODE_BYTES_MAX};
 use crate::reason::{Reason, Refusal, statement as reasons};
 use crate::time::{Span, Timestamp};
 
@@ -29,9 +29,6 @@ const REVOCATIONS: i64 = 4;
 
 const REFUSED_PRODUCT: i64 = -1;
 const REFUSED_REASON: i64 = -2;
-
-/// Bytes of a reason code at most.
-const CODE_BYTES_MAX: usize = 24;
 
 /// What a host decided about an ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,7 +167,7 @@ impl Claims for Answer {
             nonce: Nonce(own.array(NONCE, "nonce")?),
             ask: Thumbprint(own.array(ASK, "ask")?),
             outcome: read_outcome(own)?,
-            reason: own.line(REASON, "reason", CODE_BYTES_MAX)?,
+            reason: own.line(REASON, "reason", REASON_CODE_BYTES_MAX)?,
             refused: own
                 .list(REFUSED, "refused", PRODUCTS_MAX)?
                 .into_iter()
@@ -234,7 +231,7 @@ fn read_outcome(map: &mut MapReader) -> Result<Outcome, Refusal> {
 fn read_refused(value: Value) -> Result<(ProductId, String), Refusal> {
     let mut map = MapReader::new("answer.refused", value)?;
     let product = map.id(REFUSED_PRODUCT, "product")?;
-    let code = map.line(REFUSED_REASON, "reason", CODE_BYTES_MAX)?;
+    let code = map.line(REFUSED_REASON, "reason", REASON_CODE_BYTES_MAX)?;
     map.finish()?;
     Ok((product, code))
 }
