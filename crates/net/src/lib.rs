@@ -1,4 +1,5 @@
-//! How muster talks: the seal around asks and answers, DNS lookup and update, and bounded HTTP.
+//! How muster talks: the seal around asks and answers, DNS lookup and update, bounded HTTP, and the
+//! local socket of the client's service.
 //!
 //! This is the only crate that opens sockets. Whatever comes in is limited in size, count and time
 //! (the figures stand in `muster_proto::limits`), and whatever goes wrong is a
@@ -9,5 +10,6 @@
 mod clock;
 pub mod dns;
 pub mod http;
+pub mod local;
 pub mod seal;
 mod shares;
