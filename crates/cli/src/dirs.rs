@@ -33,6 +33,14 @@ pub(crate) fn user_dir(role: &str) -> PathBuf {
         .join(role)
 }
 
+/// The folder for sockets that systemd made for this service (systemd.exec(5), `RuntimeDirectory=`);
+/// the first of them where there are several.
+pub(crate) fn runtime_dir() -> Option<PathBuf> {
+    let named = std::env::var_os("RUNTIME_DIRECTORY")?;
+    let first = named.to_str()?.split(':').next()?;
+    Some(PathBuf::from(first)).filter(|dir| dir.is_absolute())
+}
+
 /// Whether this process runs as root: `/proc/self` belongs to the effective user.
 #[cfg(target_os = "linux")]
 pub(crate) fn is_root() -> bool {

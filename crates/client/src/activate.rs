@@ -1,6 +1,7 @@
 //! Activation: every publisher's hosts in their order until one has answered for every product.
 
 use std::fs::TryLockError;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// What an activation came to.
 #[derive(Clone, Debug)]
 pub struct Activation {
+    /// The directory that was activated.
+    pub dir: PathBuf,
     /// Whether every product asked about is licensed now, by this answer or by an earlier one.
     pub licensed: bool,
     /// Whether a host has granted leases for all of them just now.
@@ -88,6 +91,7 @@ pub(crate) async fn run(client: &Client, which: &Which) -> Result<Activation, Re
     drop(opened);
     let _asking = wait_for_others(client).await?;
     let mut whole = Activation {
+        dir: client.dir().to_path_buf(),
         licensed: true,
         renewed: true,
         reason: reasons::LICENSED.into(),
@@ -360,6 +364,7 @@ impl<'a> Round<'a> {
             (Some((_, judgement)), _) => self.why_not(judgement, failed),
         };
         Ok(Activation {
+            dir: self.client.dir().to_path_buf(),
             licensed: missing.is_none() && !wanted.is_empty(),
             renewed,
             reason,

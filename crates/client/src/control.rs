@@ -16,6 +16,7 @@ use muster_proto::statement::root::Root;
 
 use crate::activate::{self, Activation};
 use crate::clock::{Clock, RealClock, moment};
+use crate::local::visit;
 use crate::status::{Status, describe};
 use crate::vault::{Opened, Vault};
 use crate::{dirs, sdk};
@@ -111,6 +112,14 @@ pub struct Client {
     vault: Vault,
 }
 
+/// How far activation came in one directory.
+enum Here {
+    /// Hosts were asked, or somebody said why not.
+    Asked(Result<Activation, Refusal>),
+    /// The directory is not this user's, and no service answers for it.
+    NotOurs(Refusal),
+}
+
 impl Client {
     /// Opens nothing yet; every verb reads what is there then.
     pub fn new(options: Options) -> Self {
@@ -126,13 +135,47 @@ impl Client {
         &self.options.dir
     }
 
-    /// Asks hosts now. An error means that nobody could be asked; whatever hosts said or failed to
-    /// say is in the outcome.
+    /// Asks hosts now; where the directory is not this user's, by its service. An error means that
+    /// nobody could be asked; whatever hosts said or failed to say is in the outcome.
     ///
     /// # Errors
-    /// `NOT_INSTALLED`, `METHOD_NOT_ALLOWED`, `DIRECTORY_BUSY`, a disk that fails.
+    /// `NOT_INSTALLED`, `METHOD_NOT_ALLOWED`, `DIRECTORY_BUSY`, a disk that fails; a service that is
+    /// busy, silent or ends.
     pub async fn activate(&self, which: &Which) -> Result<Activation, Refusal> {
-        activate::run(self, which).await
+        match self.activate_here(which).await {
+            Here::Asked(outcome) => outcome,
+            Here::NotOurs(refusal) => Err(refusal),
+        }
+    }
+
+    /// As [`Client::activate`]; where the directory is not this user's and no service answers for
+    /// it, in the user's own one, which takes policy and root over. Hosts are told then that the
+    /// identity is a user's.
+    ///
+    /// # Errors
+    /// As [`Client::activate`].
+    pub async fn activate_or_in(&self, own: &Client, which: &Which) -> Result<Activation, Refusal> {
+        match self.activate_here(which).await {
+            Here::Asked(outcome) => outcome,
+            Here::NotOurs(_) => {
+                own.adopt(self.dir(), which)?;
+                own.activate(which).await
+            }
+        }
+    }
+
+    async fn activate_here(&self, which: &Which) -> Here {
+        let outcome = activate::run(self, which).await;
+        let Some(refusal) = visit::not_ours(&outcome) else {
+            return Here::Asked(outcome);
+        };
+        match visit::activate(self, which).await {
+            Err(none) if none.reason == reasons::SERVICE_NONE => {
+                let detail = format!("{}; {none}", refusal.detail);
+                Here::NotOurs(Refusal::new(refusal.reason, detail))
+            }
+            answered => Here::Asked(answered),
+        }
     }
 
     /// The publisher that a person means by its name, or by its id where two have one name.
@@ -182,6 +225,11 @@ impl Client {
             return Err(not_installed(&state, which.shown()));
         }
         Ok(status)
+    }
+
+    /// Another client on the same directory.
+    pub(crate) fn again(&self) -> Self {
+        Self::new(self.options.clone())
     }
 
     pub(crate) fn vault(&self) -> &Vault {

@@ -7,6 +7,12 @@ pub fn system() -> PathBuf {
     PathBuf::from("/var/lib/muster/client")
 }
 
+/// Where the service of the machine's directory has its local socket.
+#[cfg(feature = "ask")]
+pub(crate) fn runtime() -> PathBuf {
+    PathBuf::from("/run/muster")
+}
+
 /// The user's own directory, for products where no service runs; none for a user without a home.
 pub fn user() -> Option<PathBuf> {
     let home = std::env::home_dir().filter(|home| home.is_absolute())?;

@@ -34,6 +34,8 @@ mod keys;
 #[cfg(feature = "ask")]
 mod link;
 #[cfg(feature = "ask")]
+mod local;
+#[cfg(feature = "ask")]
 mod rearm;
 mod sdk;
 #[cfg(feature = "ask")]
@@ -59,6 +61,8 @@ pub use control::{Client, Options, ProductName, Which};
 pub use export::Exported;
 #[cfg(feature = "ask")]
 pub use keys::{KeyInstalled, parse_root};
+#[cfg(feature = "ask")]
+pub use local::door::Door;
 #[cfg(feature = "ask")]
 pub use sdk::{activate, activate_from};
 #[cfg(feature = "ask")]

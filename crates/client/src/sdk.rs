@@ -195,16 +195,17 @@ pub(crate) fn load(dir: &Path) -> Result<State, Refusal> {
 }
 
 /// Asks a host now and reads the licence again. Where the machine's directory cannot be written by
-/// this user, the user's own is used: it takes policy and root over from the machine's, and hosts
-/// are told that the identity is a user's. Never fails: what is wrong is the licence's reason. Needs
-/// a tokio runtime with I/O and time.
+/// this user, the machine's service is asked to ask. Where none answers, the user's own directory is
+/// used: it takes policy and root over from the machine's, and hosts are told that the identity is a
+/// user's. Never fails: what is wrong is the licence's reason. Needs a tokio runtime with I/O and
+/// time.
 #[cfg(feature = "ask")]
 pub async fn activate(product: &Product) -> Licence {
     activate_from(&dirs::reading_order(), product).await
 }
 
-/// As [`activate`], in the directories given: in the first that knows the product, or else in the
-/// next one.
+/// As [`activate`], in the directories given: in the first that knows the product, by its service,
+/// or else in the next one.
 #[cfg(feature = "ask")]
 pub async fn activate_from(dirs: &[PathBuf], product: &Product) -> Licence {
     let before = read_from(dirs, product);
@@ -215,19 +216,14 @@ pub async fn activate_from(dirs: &[PathBuf], product: &Product) -> Licence {
         publisher: Some(product.root.publisher()),
         product: Some(product.id.clone()),
     };
-    let client = crate::Client::new(crate::Options::new(dir.clone()));
-    let mut outcome = client.activate(&which).await;
-    let mut asked_in = dir.clone();
+    let client = |dir: &Path| crate::Client::new(crate::Options::new(dir));
     let own = dirs.iter().skip_while(|other| **other != dir).nth(1);
-    if let (true, Some(own)) = (is_not_ours(&outcome), own) {
-        let client = crate::Client::new(crate::Options::new(own.clone()));
-        outcome = match client.adopt(&dir, &which) {
-            Ok(()) => client.activate(&which).await,
-            Err(refusal) => Err(refusal),
-        };
-        asked_in = own.clone();
-    }
-    let mut licence = read_from(&[asked_in, dir], product);
+    let outcome = match own {
+        Some(own) => client(&dir).activate_or_in(&client(own), &which).await,
+        None => client(&dir).activate(&which).await,
+    };
+    let asked = outcome.as_ref().map_or(&dir, |asked| &asked.dir);
+    let mut licence = read_from(&[asked.clone(), dir.clone()], product);
     if !licence.licensed {
         // Why no host helped says more than that none has helped.
         licence.reason = match outcome {
@@ -237,15 +233,4 @@ pub async fn activate_from(dirs: &[PathBuf], product: &Product) -> Licence {
         };
     }
     licence
-}
-
-/// Whether a directory belongs to somebody else: it cannot be written, or its secret not read.
-#[cfg(feature = "ask")]
-fn is_not_ours(outcome: &Result<crate::Activation, Refusal>) -> bool {
-    use muster_proto::reason::config::{FILE_UNREADABLE, FILE_UNWRITABLE};
-    let reason = match outcome {
-        Err(refusal) => refusal.reason,
-        Ok(activation) => activation.reason.reason,
-    };
-    [FILE_UNREADABLE, FILE_UNWRITABLE].contains(&reason)
 }

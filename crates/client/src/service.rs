@@ -1,8 +1,10 @@
 //! The background service: it renews everything on the machine by schedule, reacts to what other
 //! commands change in its directory, and stops in order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use muster_net::local::{Limits, Visit, serve};
 use muster_proto::Refusal;
 use muster_proto::client::LicenceState;
 use muster_proto::client::schedule;
@@ -12,6 +14,8 @@ use muster_proto::limits::{FOLLOW_SECONDS, UPKEEP_SECONDS};
 
 use crate::activate::{Activation, tend};
 use crate::control::{Client, Which};
+use crate::local::desk::Desk;
+use crate::local::door::Door;
 use crate::vault::Version;
 
 /// What the service tells.
@@ -56,12 +60,14 @@ struct Seen {
 impl Client {
     /// Serves until `stop` is ready: an ask under way is abandoned then, which its pending nonce
     /// makes harmless, and running time is written down. Everything that fails is told and tried
-    /// again; the service itself ends for `stop` only.
+    /// again; the service itself ends for `stop` only. Products without privileges come in by the
+    /// `door`, where there is one.
     ///
     /// # Errors
     /// A directory that cannot be made or written at all when the service starts.
     pub async fn serve(
         &self,
+        door: Option<Door>,
         mut on: impl FnMut(ServiceEvent),
         stop: impl Future<Output = ()>,
     ) -> Result<(), Refusal> {
@@ -71,35 +77,48 @@ impl Client {
             products: products.map(|holding| holding.products.len()).sum(),
         });
         drop(opened);
-        let rounds = self.rounds(&mut on);
-        tokio::pin!(rounds, stop);
+        let desk = Arc::new(Desk::new(self.again()));
         tokio::select! {
-            () = &mut stop => {}
-            () = &mut rounds => {}
+            () = stop => {}
+            () = self.rounds(&desk, &mut on) => {}
+            () = receive(door, Arc::clone(&desk)) => {}
         }
         self.vault().note_time()
     }
 
-    async fn rounds(&self, on: &mut impl FnMut(ServiceEvent)) {
+    async fn rounds(&self, desk: &Desk, on: &mut impl FnMut(ServiceEvent)) {
         let mut seen = Seen::default();
         loop {
             // Taken before the round: what changes during it is seen in the next one.
             let before = self.vault().version();
-            let due = self.round(&mut seen, on);
+            let mut due = self.round(&mut seen, on);
+            for wish in desk.wishes() {
+                if !due.contains(&wish) {
+                    due.push(wish);
+                }
+            }
             if due.is_empty() {
-                self.rest(before).await;
+                tokio::select! {
+                    () = self.rest(before) => {}
+                    () = desk.wished() => {}
+                }
             }
             for publisher in due {
                 let which = Which {
                     publisher: Some(publisher),
                     product: None,
                 };
-                let outcome = self.activate(&which).await;
+                desk.begin(publisher);
+                let outcome = crate::activate::run(self, &which).await;
+                desk.end(publisher, &outcome);
                 let failed = outcome.is_err();
                 on(ServiceEvent::Asked { publisher, outcome });
                 if failed {
                     // Nobody could be asked: not again at once, whatever the schedule says.
-                    tokio::time::sleep(Duration::from_secs(60)).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(Duration::from_secs(60)) => {}
+                        () = desk.wished() => {}
+                    }
                 }
             }
         }
@@ -185,4 +204,18 @@ impl Client {
         let next = asks.map(|next| schedule::until(next, now)).min();
         next.map_or(UPKEEP_SECONDS, |span| span.seconds())
     }
+}
+
+/// Lets visitors in for as long as the service runs; without a door nobody comes.
+async fn receive(door: Option<Door>, desk: Arc<Desk>) {
+    if let Some(door) = &door {
+        let handler = move |visit: Visit| {
+            let desk = Arc::clone(&desk);
+            async move { desk.attend(visit).await }
+        };
+        if let Err(refusal) = serve(&door.listener, Limits::default(), handler).await {
+            tracing::warn!(code = refusal.reason.code(), "{refusal}");
+        }
+    }
+    std::future::pending().await
 }

@@ -68,6 +68,9 @@ pub(crate) enum Client {
         access: AuthorityAccess,
     },
     /// Ask for a lease now; exit code 0: licensed, 1: not, with the reason.
+    ///
+    /// Without root, what is installed on the machine is asked for by its service, or where none runs in
+    /// the user's own directory.
     Activate {
         #[command(flatten)]
         only: Only,
@@ -154,5 +157,8 @@ pub(crate) enum Client {
     /// ask; the host then tells each to make its own.
     ResetIdentity,
     /// Keep everything on this machine renewed: the service, in the foreground.
+    ///
+    /// Products and users without privileges have it ask a host for them, on a local socket that the
+    /// client's directory leads to.
     Serve,
 }

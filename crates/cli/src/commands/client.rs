@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use muster_client::{Activation, Client, Options, ServiceEvent, Which, parse_root};
+use muster_client::{
+    Activation, Client, Options, ProductStatus, ServiceEvent, Status, Which, parse_root,
+};
 use muster_net::dns::parse_server;
 use muster_net::http::authority::{AuthorityClient, AuthorityOptions};
 use muster_proto::Refusal;
@@ -11,7 +13,7 @@ use muster_proto::client::discover::HostAddr;
 use muster_proto::ids::SiteId;
 use muster_proto::key::ProductKey;
 use muster_proto::limits::BUNDLE_BYTES_MAX;
-use muster_proto::reason::{config as reasons, kms, statement};
+use muster_proto::reason::{client as client_reasons, config as reasons, kms, statement};
 use muster_proto::statement::policy::Method;
 use muster_proto::wire::Bundle;
 use serde_json::json;
@@ -27,8 +29,7 @@ use crate::{dirs, files};
 /// Runs a verb of `muster client`.
 pub(super) async fn run(args: ClientArgs) -> Result<Report, Refusal> {
     if let Verb::Status { only, long, check } = args.verb {
-        let client = readable(&args.at)?;
-        let status = client.status(&which(&client, only)?)?;
+        let status = shown(&args.at, &only)?;
         let report = client_show::status(&status, long);
         let all = !status.products.is_empty() && status.products.iter().all(|p| p.licensed);
         return Ok(if check && !all {
@@ -36,6 +37,9 @@ pub(super) async fn run(args: ClientArgs) -> Result<Report, Refusal> {
         } else {
             report
         });
+    }
+    if let Verb::Activate { only } = args.verb {
+        return Ok(activated(&activate(&args.at, only).await?));
     }
     let client = open(&args.at)?;
     match args.verb {
@@ -54,10 +58,6 @@ pub(super) async fn run(args: ClientArgs) -> Result<Report, Refusal> {
             install(&client, &key, &policy, None, &access).await
         }
         Verb::ChangeKey { key, only, .. } => change(&client, &key, only),
-        Verb::Activate { only } => {
-            let which = which(&client, only)?;
-            Ok(activated(&client.activate(&which).await?))
-        }
         Verb::Export { out } => client_show::exported(&client.export(&Which::default())?, &out),
         Verb::RemoveKey { product, publisher } => {
             let product = Some(product);
@@ -138,19 +138,69 @@ fn open(at: &ClientDir) -> Result<Client, Refusal> {
     build(at, &config, dir)
 }
 
-/// For reading: the machine's directory where it holds a state, else the user's.
-fn readable(at: &ClientDir) -> Result<Client, Refusal> {
+/// What is known, from the directory that was named; else from the machine's, and from the user's
+/// own, where products keep their state that found no service. A product of both is shown as a
+/// reading product sees it: the first in which it is licensed.
+fn shown(at: &ClientDir, only: &Only) -> Result<Status, Refusal> {
     let config: ClientConfig = config::load(at.config.as_deref(), "client")?;
-    let named = at.dir.clone().or_else(|| config.dir.clone());
-    let system = dirs::system_dir("client");
-    let dir = named.unwrap_or_else(|| {
-        if system.join("state").exists() {
-            system
-        } else {
-            dirs::user_dir("client")
+    let status = |dir| {
+        let client = build(at, &config, dir)?;
+        client.status(&which(&client, only.clone())?)
+    };
+    if let Some(named) = at.dir.as_ref().or(config.dir.as_ref()) {
+        return status(named.clone());
+    }
+    let own = status(dirs::user_dir("client"));
+    let mut whole = match status(dirs::system_dir("client")) {
+        Err(refusal) if is_absent(&refusal) && own.is_ok() => return own,
+        whole => whole?,
+    };
+    let own = match own {
+        // What is wrong with the user's files hides nothing of the machine's.
+        Err(_) if !whole.products.is_empty() => return Ok(whole),
+        own => own?,
+    };
+    for own in own.products {
+        let is_same = |it: &&mut ProductStatus| {
+            (&it.publisher_id, &it.product) == (&own.publisher_id, &own.product)
+        };
+        match whole.products.iter_mut().find(is_same) {
+            None => whole.products.push(own),
+            Some(shown) if own.licensed && !shown.licensed => *shown = own,
+            Some(_) => {}
         }
-    });
-    build(at, &config, dir)
+    }
+    Ok(whole)
+}
+
+/// Whether a directory just does not hold what was named.
+fn is_absent(refusal: &Refusal) -> bool {
+    [client_reasons::NOT_INSTALLED, client_reasons::STATE_LOST].contains(&refusal.reason)
+}
+
+/// Activates what the directory holds. Without root and without a named directory, what is installed
+/// on the machine is activated by its service, or else in the user's own directory.
+async fn activate(at: &ClientDir, only: Only) -> Result<Activation, Refusal> {
+    let config: ClientConfig = config::load(at.config.as_deref(), "client")?;
+    let is_named = at.dir.is_some() || config.dir.is_some();
+    let system = build(at, &config, dirs::system_dir("client"))?;
+    let installed = || {
+        let which = which(&system, only.clone())?;
+        let is_here = !system.status(&which)?.products.is_empty();
+        Ok(is_here.then_some(which))
+    };
+    let by_service = match installed() {
+        _ if is_named || dirs::is_root() => None,
+        Err(refusal) if is_absent(&refusal) => None,
+        installed => installed?,
+    };
+    let Some(which_here) = by_service else {
+        let client = open(at)?;
+        let which = which(&client, only)?;
+        return client.activate(&which).await;
+    };
+    let own = build(at, &config, dirs::user_dir("client"))?;
+    system.activate_or_in(&own, &which_here).await
 }
 
 fn build(at: &ClientDir, config: &ClientConfig, dir: PathBuf) -> Result<Client, Refusal> {
@@ -242,8 +292,21 @@ fn activated(activation: &Activation) -> Report {
 
 async fn serve(client: &Client) -> Result<Report, Refusal> {
     let stop = service::shutdown()?;
-    crate::report::print_ready(&format!("serving {}", client.dir().display()));
-    client.serve(log_event, stop).await?;
+    let serving = format!("serving {}", client.dir().display());
+    let door = match client.open_door(dirs::runtime_dir().as_deref()) {
+        Ok(door) => {
+            let path = door.path().display();
+            crate::report::print_ready(&format!("listening on {path}, {serving}"));
+            Some(door)
+        }
+        // Renewing is worth more than being asked: it goes on without.
+        Err(refusal) => {
+            tracing::warn!(code = refusal.reason.code(), "{refusal}");
+            crate::report::print_ready(&serving);
+            None
+        }
+    };
+    client.serve(door, log_event, stop).await?;
     Ok(Report::new(json!({ "stopped": true }), ""))
 }
 

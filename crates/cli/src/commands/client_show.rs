@@ -86,6 +86,9 @@ fn why(product: &ProductStatus) -> String {
     if product.warning {
         why.push_str("\n  This ends soon.");
     }
+    if product.user_identity {
+        why.push_str("\n  This is kept in the user's own directory, not by the machine's service.");
+    }
     why
 }
 
@@ -138,7 +141,7 @@ pub(super) fn activation(activation: &Activation) -> Report {
         })
         .collect();
     let json = json!({ "licensed": activation.licensed, "products": activation.products,
-        "tried": tried });
+        "tried": tried, "directory": activation.dir });
     let mut report = Report::new(json, short(&activation.products));
     for tried in activation.tried.iter().filter(|tried| !tried.answered) {
         report = report.say(format!(

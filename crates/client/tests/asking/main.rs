@@ -15,6 +15,7 @@ mod damage;
 )]
 mod estate;
 mod finding;
+mod local;
 mod sdk;
 mod service;
 mod stub;

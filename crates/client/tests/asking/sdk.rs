@@ -13,7 +13,7 @@ use crate::estate::{Publisher, days};
 use crate::stub::{Stub, key};
 
 /// A publisher whose certificates are valid now, and a policy of it.
-fn present() -> (Publisher, Policy) {
+pub(crate) fn present() -> (Publisher, Policy) {
     let now = muster_machine::clock::now();
     let mut publisher = Publisher::new(1);
     publisher.issuing = publisher.top.certify(3, |cert| {

@@ -19,7 +19,7 @@ async fn serve(machine: &Machine, done: impl Fn(&[ServiceEvent]) -> bool) -> Vec
             enough.notify_one();
         }
     };
-    let served = machine.client.serve(on, enough.notified());
+    let served = machine.client.serve(None, on, enough.notified());
     tokio::time::timeout(Duration::from_secs(30), served)
         .await
         .expect("the service does what it was waited for")
