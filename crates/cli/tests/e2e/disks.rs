@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::estate::{Estate, Outcome, Service, muster};
+use crate::users::{NOBODY, unprivileged};
 
 /// Runs `muster` where no file may grow beyond `blocks` KiB: the failure of a full disk, which
 /// needs no privilege. An ignored signal stays ignored behind `exec`.
@@ -161,37 +162,7 @@ fn a_host_with_a_full_disk_grants_nothing_it_has_not_stored() {
     estate.client("m", &["activate"]).done();
 }
 
-/// Runs as a user whom the modes of files bind: root passes over them.
-fn unprivileged(estate: &Estate, args: Vec<String>) -> Command {
-    let id = Command::new("id").arg("-u").output().expect("id runs");
-    if id.stdout != b"0\n" {
-        let mut command = muster();
-        command.args(args);
-        return command;
-    }
-    // The program itself may lie where another user cannot go.
-    let program = estate.path("muster");
-    if !program.exists() {
-        // By a process of its own: what this one holds open for writing, none of the commands that
-        // other tests start meanwhile may inherit, or it cannot be executed.
-        let copied = Command::new("cp")
-            .arg(muster().get_program())
-            .arg(&program)
-            .status();
-        assert!(copied.expect("cp runs").success());
-    }
-    set_mode(estate.dir.path(), 0o755);
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .arg("--inh-caps=-all")
-        .arg(program)
-        .args(args)
-        .stdin(Stdio::null());
-    command
-}
-
-fn set_mode(path: &Path, mode: u32) {
+pub(crate) fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("the mode is set");
 }
 
@@ -214,7 +185,7 @@ fn a_read_only_disk_is_named_and_costs_no_licence() {
     set_mode(&dir, 0o555);
     let before = contents(&dir);
     let run = |args: &[&str]| {
-        let mut command = unprivileged(&estate, estate.client_args("m", args));
+        let mut command = unprivileged(&estate, NOBODY, estate.client_args("m", args));
         Outcome::of(&mut command)
     };
     run(&["status", "--check"]).done();
@@ -234,7 +205,7 @@ fn a_read_only_disk_is_named_and_costs_no_licence() {
     set_mode(&kms.join("kms.db"), 0o400);
     set_mode(&kms, 0o555);
     let args = estate.kms_args("kms", &["serve", "--listen", "127.0.0.1:0"]);
-    let outcome = Outcome::of(&mut unprivileged(&estate, args)).refused("MUSTER-STO-000");
+    let outcome = Outcome::of(&mut unprivileged(&estate, NOBODY, args)).refused("MUSTER-STO-000");
     assert!(outcome.stderr.contains("kms.db"), "{outcome:#?}");
     assert_eq!(contents(&kms), before);
     set_mode(&dir, 0o755);

@@ -95,7 +95,9 @@ impl Service {
         let tell_too = tell.clone();
         std::thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
-                if let Some(rest) = line.strip_prefix("listening on ") {
+                let rest = line.strip_prefix("listening on ");
+                // A client's service that has no socket is ready all the same.
+                if let Some(rest) = rest.or_else(|| line.strip_prefix("serving ")) {
                     let address = rest.split([',', ' ']).next().unwrap_or_default().to_owned();
                     let _ = ready.send(address);
                 }

@@ -19,3 +19,4 @@ mod renewal;
 mod thousand;
 mod tls;
 mod two_publishers;
+mod users;
