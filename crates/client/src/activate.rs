@@ -1,5 +1,6 @@
 //! Activation: every publisher's hosts in their order until one has answered for every product.
 
+use std::collections::BTreeMap;
 use std::fs::TryLockError;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -10,6 +11,7 @@ use muster_proto::Refusal;
 use muster_proto::client::asking::{self, About, Applied, Effect};
 use muster_proto::client::discover::{self, HostAddr, Known, Place, Source, Srv};
 use muster_proto::client::evidence::{Compiled, Reader};
+use muster_proto::client::identity::Settings;
 use muster_proto::client::judge::{self, Judgement};
 use muster_proto::client::schedule;
 use muster_proto::client::state::{Holding, Noted};
@@ -152,6 +154,30 @@ struct Round<'a> {
     tried: Vec<Tried>,
     notes: Vec<Refusal>,
     answered: Option<Refusal>,
+    /// What decided whom to ask when the round began.
+    begun: Option<Wiring>,
+}
+
+/// What decides whom to ask, and for what.
+#[derive(PartialEq, Eq)]
+struct Wiring {
+    settings: Settings,
+    hosts: Vec<HostAddr>,
+    products: BTreeMap<ProductId, Vec<HostAddr>>,
+}
+
+impl Wiring {
+    fn of(opened: &Opened, publisher: PublisherId) -> Option<Self> {
+        let own = opened.identity.publishers.get(&publisher)?;
+        let products = own.products.iter();
+        Some(Self {
+            settings: opened.identity.settings.clone(),
+            hosts: own.hosts.clone(),
+            products: products
+                .map(|(product, kept)| (product.clone(), kept.hosts.clone()))
+                .collect(),
+        })
+    }
 }
 
 impl<'a> Round<'a> {
@@ -163,6 +189,7 @@ impl<'a> Round<'a> {
             tried: Vec::new(),
             notes: Vec::new(),
             answered: None,
+            begun: None,
         }
     }
 
@@ -172,6 +199,7 @@ impl<'a> Round<'a> {
         self.left = Mutex::new(products.collect());
         let resolver = self.client.resolver();
         let known = self.known(&opened, resolver.as_ref().ok());
+        self.begun = Wiring::of(&opened, self.publisher);
         drop(opened);
         self.walk(&known, resolver).await;
         self.finish(which)
@@ -345,8 +373,15 @@ impl<'a> Round<'a> {
             }
             let judged = tend(opened, self.client, self.publisher)?;
             let all = judged.iter().all(|(_, judgement)| judgement.is_licensed());
-            set_next_ask(opened, self.publisher, renewed && all)?;
+            let is_unchanged = self.begun == Wiring::of(opened, self.publisher);
+            if is_unchanged {
+                set_next_ask(opened, self.publisher, renewed && all)?;
+            }
             if let Some(holding) = opened.state.publishers.get_mut(&self.publisher) {
+                if !is_unchanged {
+                    // What was set meanwhile asks for another ask at once.
+                    holding.next_ask = None;
+                }
                 self.note_failure(holding, failed.as_ref(), opened.now.wall);
             }
             Ok(judged)

@@ -77,3 +77,28 @@ async fn a_service_asks_when_it_is_due_and_retries_a_failed_renewal() {
     assert!((108..=132).contains(&wait.minutes()), "{wait}");
     assert_eq!(machine.status().state, "licensed");
 }
+
+#[tokio::test]
+async fn what_is_set_while_hosts_are_asked_is_asked_by_at_once() {
+    let publisher = Publisher::new(1);
+    let (bad, good) = (
+        Stub::start(&publisher.host(9)),
+        Stub::start(&publisher.host(10)),
+    );
+    bad.mode(Mode::Status(500));
+    let machine = Machine::installed(&publisher, &publisher.policy("cad"), &[&bad]);
+    let next = |machine: &Machine| {
+        let state = machine.state();
+        state.publishers.values().next().unwrap().next_ask
+    };
+    machine.activate().await;
+    assert!(next(&machine).is_some());
+    // The ask has begun and waits for the bad host when the good one is named.
+    let set = async { machine.hosts(&[&good]) };
+    let (activation, ()) = tokio::join!(machine.activate(), set);
+    assert!(!activation.licensed);
+    assert_eq!(next(&machine), None);
+    serve(&machine, |events| asked(events) == 1).await;
+    assert_eq!(machine.status().state, "licensed");
+    assert_eq!(good.asks().len(), 1);
+}
