@@ -24,6 +24,8 @@ use muster_proto::time::Timestamp;
 use muster_proto::{Reason, Refusal};
 use zeroize::Zeroizing;
 
+use crate::sqlite::Work;
+
 pub use memory::MemoryKms;
 pub use sqlite::SqliteKms;
 
@@ -88,6 +90,11 @@ pub trait KmsStore: Send + Sync {
 
     /// Copies the store into a file, while it is being used.
     fn backup(&self, to: PathBuf) -> Pending<'_, ()>;
+
+    /// What was committed since the store was opened; nothing where a store does not tell.
+    fn work(&self) -> Work {
+        Work::default()
+    }
 
     /// Finishes what waits and closes; later calls are refused.
     fn close(&self) -> Pending<'_, ()>;

@@ -13,11 +13,11 @@ mod copy;
 mod failure;
 mod open;
 mod readers;
+mod work;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use muster_proto::limits::{
     STORE_BUSY_MILLISECONDS, STORE_CACHE_KIB, STORE_READERS, STORE_WAL_PAGES,
@@ -28,6 +28,7 @@ use rusqlite::Connection;
 
 pub use copy::restore;
 pub use failure::refusal_of;
+pub use work::Work;
 
 /// What a role keeps in its database.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +84,7 @@ struct Inner {
     schema: Schema,
     writer: writer::Writer,
     readers: readers::Readers,
-    commits: Arc<AtomicU64>,
+    tally: Arc<work::Tally>,
 }
 
 impl Executor {
@@ -106,15 +107,15 @@ impl Executor {
     ) -> Result<(Self, T), Refusal> {
         let connection = open::writer(path, &schema, &options)?;
         let begun = open::in_transaction(&connection, path, first)?;
-        let commits = Arc::new(AtomicU64::new(0));
+        let tally = Arc::new(work::Tally::default());
         let readers = readers::Readers::start(path, &options)?;
-        let writer = writer::Writer::start(connection, Arc::clone(&commits))?;
+        let writer = writer::Writer::start(connection, Arc::clone(&tally))?;
         let inner = Inner {
             path: path.to_owned(),
             schema,
             writer,
             readers,
-            commits,
+            tally,
         };
         let executor = Self {
             inner: Arc::new(inner),
@@ -154,7 +155,12 @@ impl Executor {
 
     /// Transactions committed since the database was opened.
     pub fn commits(&self) -> u64 {
-        self.inner.commits.load(Ordering::Relaxed)
+        self.work().commits
+    }
+
+    /// What was committed since the database was opened, and how long it took.
+    pub fn work(&self) -> Work {
+        self.inner.tally.work()
     }
 
     /// Where the database is.

@@ -18,6 +18,8 @@ use std::future::Future;
 
 use muster_proto::Refusal;
 
+use crate::sqlite::Work;
+
 pub use memory::MemoryAuthority;
 pub use sqlite::{SCHEMA, SqliteAuthority};
 pub use tables::{AuditEntry, CertStatement, IssuingRow, ProductRow, Tables};
@@ -37,6 +39,11 @@ pub trait AuthorityStore: Send + Sync + 'static {
     where
         T: Send + 'static,
         F: Fn(&mut dyn Tables) -> Result<T, Refusal> + Send + 'static;
+
+    /// What was committed since the store was opened; nothing where a store does not tell.
+    fn work(&self) -> Work {
+        Work::default()
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::rows::{self, integer, number, packed, seconds};
 use super::{AuditEntry, AuthorityStore, CertStatement, IssuingRow, ProductRow, Tables, ops};
-use crate::sqlite::{self, Executor, Options, Schema, refusal_of};
+use crate::sqlite::{self, Executor, Options, Schema, Work, refusal_of};
 
 /// The tables. Migrations are only ever added to.
 ///
@@ -145,6 +145,10 @@ impl AuthorityStore for SqliteAuthority {
         self.0
             .read(move |connection| view(&mut SqliteTables(connection)))
             .await
+    }
+
+    fn work(&self) -> Work {
+        self.0.work()
     }
 }
 

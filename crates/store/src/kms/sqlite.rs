@@ -19,7 +19,7 @@ use super::{
     AuditEntry, ClientEntry, ClientPage, Decide, KmsStore, NamedValue, Pending, PoolStatus,
     ValueChange,
 };
-use crate::sqlite::{self, Executor, Options, Schema, refusal_of};
+use crate::sqlite::{self, Executor, Options, Schema, Work, refusal_of};
 
 /// The schema of a KMS host's database.
 const SCHEMA: Schema = Schema {
@@ -132,6 +132,10 @@ impl KmsStore for SqliteKms {
 
     fn backup(&self, to: PathBuf) -> Pending<'_, ()> {
         Box::pin(async move { self.executor.backup(&to).await })
+    }
+
+    fn work(&self) -> Work {
+        self.executor.work()
     }
 
     fn close(&self) -> Pending<'_, ()> {

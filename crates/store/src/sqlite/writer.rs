@@ -1,7 +1,6 @@
 //! The writing connection: waiting jobs are collected, share one transaction, and are answered when
 //! it is durable.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -11,8 +10,10 @@ use muster_proto::limits::{STORE_BATCH_MAX, STORE_QUEUE_MAX};
 use muster_proto::reason::store as reasons;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::failure::is_beyond_trust;
+use super::work::Tally;
 use super::{refusal_of, stopped};
 
 /// A change on its way: it runs, keeps its result, and gives it back after the commit.
@@ -90,11 +91,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, commits: Arc<AtomicU64>) -> Result<Self, Refusal> {
+    pub(super) fn start(connection: Connection, tally: Arc<Tally>) -> Result<Self, Refusal> {
         let (commands, queue) = channel();
         thread::Builder::new()
             .name("muster-write".into())
-            .spawn(move || run(connection, &queue, &commits))
+            .spawn(move || run(connection, &queue, &tally))
             .map_err(|error| Refusal::new(reasons::NO_THREAD, error.to_string()))?;
         let waiting = Mutex::new(Waiting {
             jobs: Vec::new(),
@@ -193,7 +194,7 @@ fn hand_over(shared: &Shared) {
 }
 
 /// The thread: takes all batches that wait, commits them together, and answers.
-fn run(connection: Connection, queue: &Receiver<Command>, commits: &AtomicU64) {
+fn run(connection: Connection, queue: &Receiver<Command>, tally: &Tally) {
     while let Ok(command) = queue.recv() {
         let mut jobs = Vec::new();
         let mut close = None;
@@ -206,7 +207,7 @@ fn run(connection: Connection, queue: &Receiver<Command>, commits: &AtomicU64) {
             let full = jobs.len() >= STORE_BATCH_MAX;
             next = if full { None } else { queue.try_recv().ok() };
         }
-        let is_trusted = jobs.is_empty() || commit_batch(&connection, jobs, commits);
+        let is_trusted = jobs.is_empty() || commit_batch(&connection, jobs, tally);
         if let Some(done) = close {
             drop(connection);
             // Whoever closes may have gone away.
@@ -221,12 +222,13 @@ fn run(connection: Connection, queue: &Receiver<Command>, commits: &AtomicU64) {
 }
 
 /// Runs and answers one batch; false when nothing further of this connection can be trusted.
-fn commit_batch(connection: &Connection, mut jobs: Vec<Box<dyn Job>>, commits: &AtomicU64) -> bool {
+fn commit_batch(connection: &Connection, mut jobs: Vec<Box<dyn Job>>, tally: &Tally) -> bool {
+    let begun = Instant::now();
     let outcome = transact(connection, &mut jobs);
     let is_trusted = !matches!(&outcome, Err(Fault::Sqlite(error)) if is_beyond_trust(error));
     let told = match outcome {
         Ok(()) => {
-            commits.fetch_add(1, Ordering::Relaxed);
+            tally.committed(jobs.len(), begun.elapsed());
             Ok(())
         }
         Err(fault) => {
