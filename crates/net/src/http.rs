@@ -6,15 +6,16 @@ mod client;
 mod connect;
 mod crowd;
 mod descriptors;
-mod guard;
 mod listener;
 mod server;
 mod tls;
+mod traffic;
 mod tunnel;
 
 pub use client::{ClientLimits, Connection, get, post};
 pub use listener::{Listener, parse_listen};
 pub use server::{Request, Response, ServerLimits, ServerReport, serve};
+pub use traffic::Traffic;
 
 pub use bytes::Bytes;
 pub use hyper::Method;

@@ -1,5 +1,5 @@
-//! How muster talks: the seal around asks and answers, DNS lookup and update, bounded HTTP, and the
-//! local socket of the client's service.
+//! How muster talks: the seal around asks and answers, DNS lookup and update, bounded HTTP, the page
+//! of metrics, and the local socket of the client's service.
 //!
 //! This is the only crate that opens sockets. Whatever comes in is limited in size, count and time
 //! (the figures stand in `muster_proto::limits`), and whatever goes wrong is a
@@ -13,3 +13,4 @@ pub mod http;
 pub mod local;
 pub mod seal;
 mod shares;
+pub mod watch;

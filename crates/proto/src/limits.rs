@@ -138,6 +138,8 @@ pub const HTTP_CONNECTIONS_PER_SOURCE_MAX: usize = 1_000;
 pub const HTTP_DESCRIPTORS_RESERVED: u64 = 128;
 /// Sources that still find a connection each where the limit of open files allows fewer connections.
 pub const HTTP_SOURCES_AT_LEAST: usize = 8;
+/// Connections at once to the page of metrics: some monitoring systems, not the world.
+pub const METRICS_CONNECTIONS_MAX: usize = 16;
 /// Bytes of a request's or an answer's HTTP head.
 pub const HTTP_HEAD_BYTES_MAX: usize = 16_384;
 /// Connections that may wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`).

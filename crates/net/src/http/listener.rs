@@ -14,12 +14,14 @@ use muster_proto::{Reason, Refusal};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::tls;
+use super::traffic::Traffic;
 
 /// The sockets of one service, and its TLS identity where it has one. Binding needs no runtime, so
 /// that a service can give up privileges before it starts one.
 pub struct Listener {
     pub(super) sockets: Vec<TcpListener>,
     pub(super) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(super) traffic: Arc<Traffic>,
 }
 
 impl Listener {
@@ -40,7 +42,11 @@ impl Listener {
                 "no address is given",
             ));
         }
-        Ok(Self { sockets, tls: None })
+        Ok(Self {
+            sockets,
+            tls: None,
+            traffic: Arc::default(),
+        })
     }
 
     /// Speaks TLS 1.2 and 1.3 with this certificate chain (PEM, leaf first) and key (PEM; the file
@@ -67,6 +73,11 @@ impl Listener {
             tls: Some(tls::server_config(cert_pem, key_pem, recheck)?),
             ..self
         })
+    }
+
+    /// What is counted about its connections, also while it serves.
+    pub fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.traffic)
     }
 
     /// Where it listens, with the ports that were taken for port 0.

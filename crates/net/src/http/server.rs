@@ -40,8 +40,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::crowd::{Admission, Crowd, Seat};
 use super::descriptors;
-use super::guard::{Fault, Faults};
 use super::listener::Listener;
+use super::traffic::{Fault, Traffic};
 
 /// The limits of one listener; the default stands in `muster_proto::limits`.
 #[derive(Clone, Debug)]
@@ -175,7 +175,7 @@ where
     let server = Arc::new(Server {
         tls: listener.tls.map(TlsAcceptor::from),
         http: builder(&limits),
-        faults: Faults::new(),
+        traffic: listener.traffic,
         limits,
         handler,
     });
@@ -186,7 +186,7 @@ where
     let cut = finish(&phase, server.limits.stop_timeout).await;
     Ok(ServerReport {
         connections,
-        faults: server.faults.finish(),
+        faults: server.traffic.finish(),
         cut,
     })
 }
@@ -209,7 +209,7 @@ async fn reach(phase: &mut watch::Receiver<Phase>, least: Phase) {
 struct Server<H> {
     tls: Option<TlsAcceptor>,
     http: http1::Builder,
-    faults: Arc<Faults>,
+    traffic: Arc<Traffic>,
     limits: ServerLimits,
     handler: H,
 }
@@ -245,7 +245,7 @@ where
         let accepted = tokio::select! {
             () = &mut shutdown => return connections,
             _ = report.tick() => {
-                server.faults.report_if_due();
+                server.traffic.report_if_due();
                 continue;
             }
             accepted = accept(sockets) => accepted,
@@ -253,7 +253,7 @@ where
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                server.faults.count(Fault::Internal);
+                server.traffic.fault(Fault::Internal);
                 if !is_of_one_connection(&error) {
                     // Out of descriptors or memory: existing connections must end first.
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -262,6 +262,7 @@ where
             }
         };
         connections += 1;
+        server.traffic.accept();
         let Some(seat) = server.admit(&crowd, peer) else {
             continue;
         };
@@ -272,7 +273,7 @@ where
         };
         let (server, phase) = (Arc::clone(server), phase.subscribe());
         tokio::spawn(async move {
-            let _held = (place, CountPanic(Arc::clone(&server.faults)));
+            let _held = (place, server.traffic.hold());
             tokio::select! {
                 () = seat.given_up() => {}
                 () = server.connection(stream, peer, &seat, phase) => {}
@@ -305,17 +306,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Counts a fault when the task that holds it panics, as a handler may.
-struct CountPanic(Arc<Faults>);
-
-impl Drop for CountPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.count(Fault::Internal);
-        }
-    }
-}
-
 /// Waits for connections to end; returns how many had to be cut.
 async fn finish(phase: &watch::Sender<Phase>, stop_timeout: Duration) -> u64 {
     phase.send_replace(Phase::Stopping);
@@ -338,11 +328,11 @@ where
         match crowd.admit(peer.ip()) {
             Admission::Placed(seat) => Some(seat),
             Admission::Displaced(seat) => {
-                self.faults.count(Fault::Displaced);
+                self.traffic.fault(Fault::Displaced);
                 Some(seat)
             }
             Admission::Refused => {
-                self.faults.count(Fault::SourceFull);
+                self.traffic.fault(Fault::SourceFull);
                 None
             }
         }
@@ -368,8 +358,8 @@ where
         };
         match shaken {
             Ok(Ok(stream)) => self.http(TokioIo::new(stream), peer, seat, phase).await,
-            Ok(Err(_)) => self.faults.count(Fault::Malformed),
-            Err(_) => self.faults.count(Fault::Timeout),
+            Ok(Err(_)) => self.traffic.fault(Fault::Malformed),
+            Err(_) => self.traffic.fault(Fault::Timeout),
         }
     }
 
@@ -395,7 +385,7 @@ where
             }
         };
         if let Err(error) = ended {
-            self.faults.count(fault_of(&error));
+            self.traffic.fault(fault_of(&error));
         }
     }
 
@@ -409,7 +399,7 @@ where
         let body = match self.body(body).await {
             Ok(body) => body,
             Err(fault) => {
-                self.faults.count(fault);
+                self.traffic.fault(fault);
                 return match fault {
                     Fault::TooLarge => Response::text(413, "the body is over its limit\n"),
                     Fault::Timeout => Response::text(408, "the body came too slowly\n"),
@@ -421,7 +411,7 @@ where
         let _in_request = seat.begin_request();
         let answer = timeout(self.limits.request_timeout, (self.handler)(request)).await;
         answer.unwrap_or_else(|_| {
-            self.faults.count(Fault::Timeout);
+            self.traffic.fault(Fault::Timeout);
             Response::text(503, "the answer took too long\n")
         })
     }
