@@ -4,7 +4,8 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use muster_net::http::Response;
+use muster_net::http::{Response, Traffic};
+use muster_net::watch::Page;
 use muster_proto::authority::{RateLimiter, Source};
 use muster_proto::limits::REQUEST_BYTES_MAX;
 use muster_proto::reason::{authority as reasons, config, key as key_reasons, statement};
@@ -13,6 +14,7 @@ use muster_proto::{Reason, Refusal};
 use muster_store::authority::AuthorityStore;
 
 use crate::Authority;
+use crate::metrics::Calls;
 
 /// The description of this API, OpenAPI 3.1.
 pub const OPENAPI: &str = include_str!("../openapi.json");
@@ -65,6 +67,7 @@ pub struct Api<S> {
     authority: Arc<Authority<S>>,
     clock: Clock,
     rate: Mutex<RateLimiter>,
+    calls: Calls,
 }
 
 impl<S> std::fmt::Debug for Api<S> {
@@ -80,13 +83,28 @@ impl<S: AuthorityStore> Api<S> {
             authority,
             clock,
             rate: Mutex::default(),
+            calls: Calls::default(),
         }
+    }
+
+    /// The page of metrics now.
+    pub(crate) async fn page(&self, traffic: &Traffic) -> Result<Page, Refusal> {
+        self.calls.page(&self.authority, traffic).await
     }
 
     /// Answers a request; a refusal is answered in JSON with its reason.
     pub async fn answer(&self, call: Call<'_>) -> Response {
         let now = (self.clock)();
-        match self.try_answer(call, now).await {
+        let outcome = self.try_answer(call, now).await;
+        let refused = outcome.as_ref().err().map(|refusal| refusal.reason);
+        let response = Self::respond(call, outcome);
+        let route = route_of(call.path);
+        self.calls.answered(route, response.status, refused);
+        response
+    }
+
+    fn respond(call: Call<'_>, outcome: Result<Response, Refusal>) -> Response {
+        match outcome {
             Ok(response) => response,
             Err(refusal) => {
                 let (status, peer) = (status_of(refusal.reason), call.peer);
@@ -146,7 +164,10 @@ impl<S: AuthorityStore> Api<S> {
             let detail = format!("{} bytes, 1 to {REQUEST_BYTES_MAX}", call.body.len());
             return Err(Refusal::new(reasons::BODY_SIZE, detail));
         }
-        let activation = self.authority.certify(call.body, Some(source), now).await?;
+        let outcome = self.authority.certify(call.body, Some(source), now).await;
+        let refused = outcome.as_ref().err().map(|refusal| refusal.reason);
+        self.calls.certified(refused);
+        let activation = outcome?;
         tracing::info!(peer = %call.peer, "a host was certified");
         Ok(cbor(activation.encode()))
     }
@@ -172,6 +193,14 @@ fn find<'a>(method: &str, path: &'a str) -> Result<(Route, &'a str), Refusal> {
         true => Refusal::new(reasons::METHOD_WRONG, shown),
         false => Refusal::new(reasons::ROUTE_UNKNOWN, shown),
     })
+}
+
+/// The path of a request's route as the API describes it; `other` where there is none.
+fn route_of(path: &str) -> &'static str {
+    let mut routes = ROUTES.iter().map(|(_, template, _)| *template);
+    routes
+        .find(|template| matches(template, path).is_some())
+        .unwrap_or("other")
 }
 
 fn matches<'a>(template: &str, path: &'a str) -> Option<&'a str> {

@@ -18,6 +18,7 @@ mod files;
 mod hosts;
 mod issuing;
 mod keys;
+mod metrics;
 mod products;
 pub mod root;
 pub mod serve;

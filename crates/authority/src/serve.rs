@@ -3,12 +3,15 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use muster_net::http::{Listener, Request, ServerLimits, ServerReport};
+use muster_net::http::{Listener, Request, ServerLimits, ServerReport, Traffic};
+use muster_net::watch::{Alive, Watch, serve_page};
 use muster_proto::Refusal;
-use muster_proto::limits::REQUEST_BYTES_MAX;
+use muster_proto::limits::{FOLLOW_SECONDS, REQUEST_BYTES_MAX};
 use muster_proto::reason::authority as reasons;
 use muster_store::authority::AuthorityStore;
+use tokio::task::JoinHandle;
 
 use crate::Authority;
 use crate::api::{Api, Call, Clock};
@@ -47,7 +50,25 @@ pub async fn serve<S: AuthorityStore>(
     clock: Clock,
     shutdown: impl Future<Output = ()>,
 ) -> Result<ServerReport, Refusal> {
-    let api = Arc::new(Api::new(authority, clock));
+    serve_watched(authority, listener, clock, Watch::default(), shutdown).await
+}
+
+/// As [`serve`], watched.
+pub async fn serve_watched<S: AuthorityStore>(
+    authority: Arc<Authority<S>>,
+    listener: Listener,
+    clock: Clock,
+    watch: Watch,
+    shutdown: impl Future<Output = ()>,
+) -> Result<ServerReport, Refusal> {
+    let api = Arc::new(Api::new(Arc::clone(&authority), clock));
+    let traffic = listener.traffic();
+    let page = watch
+        .page
+        .map(|page| tokio::spawn(publish(page, Arc::clone(&api), traffic)));
+    let beating = watch
+        .alive
+        .map(|alive| tokio::spawn(beat(authority, alive)));
     let limits = ServerLimits {
         body_bytes_max: REQUEST_BYTES_MAX,
         ..ServerLimits::default()
@@ -65,5 +86,32 @@ pub async fn serve<S: AuthorityStore>(
             api.answer(call).await
         }
     };
-    muster_net::http::serve(listener, limits, handler, shutdown).await
+    let report = muster_net::http::serve(listener, limits, handler, shutdown).await;
+    page.iter().for_each(JoinHandle::abort);
+    beating.iter().for_each(JoinHandle::abort);
+    report
+}
+
+/// Serves the page of metrics.
+async fn publish<S: AuthorityStore>(page: Listener, api: Arc<Api<S>>, traffic: Arc<Traffic>) {
+    let read = move || {
+        let (api, traffic) = (Arc::clone(&api), Arc::clone(&traffic));
+        async move { api.page(&traffic).await }
+    };
+    if let Err(refusal) = serve_page(page, read).await {
+        tracing::error!(code = refusal.reason.code(), "metrics: {refusal}");
+    }
+}
+
+/// Gives a sign of life every second. It reads the store each time, so it tells that the service
+/// and its store go on.
+async fn beat<S: AuthorityStore>(authority: Arc<Authority<S>>, alive: Alive) {
+    let mut every = tokio::time::interval(Duration::from_secs(FOLLOW_SECONDS));
+    loop {
+        every.tick().await;
+        if let Err(refusal) = authority.url().await {
+            tracing::warn!(code = refusal.reason.code(), "{refusal}");
+        }
+        alive();
+    }
 }

@@ -22,6 +22,8 @@ pub(crate) struct AuthorityConfig {
     pub(crate) dir: Option<PathBuf>,
     /// The address to listen on.
     pub(crate) listen: Option<SocketAddr>,
+    /// The address of the page of metrics.
+    pub(crate) metrics: Option<SocketAddr>,
     /// The TLS certificate chain, PEM.
     pub(crate) tls_cert: Option<PathBuf>,
     /// The TLS private key, PEM.
@@ -38,6 +40,8 @@ pub(crate) struct KmsConfig {
     pub(crate) dir: Option<PathBuf>,
     /// Addresses to listen on.
     pub(crate) listen: Vec<SocketAddr>,
+    /// The address of the page of metrics.
+    pub(crate) metrics: Option<SocketAddr>,
     /// The authority's address.
     pub(crate) authority: Option<String>,
     /// CA certificates to trust for the authority.

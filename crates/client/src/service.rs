@@ -46,6 +46,8 @@ pub enum ServiceEvent {
         /// What came of it, or why nobody could be asked.
         outcome: Result<Activation, Refusal>,
     },
+    /// The service goes on: told every second while it rests, and before each ask.
+    Alive,
     /// Something failed that is tried again: a full disk, a directory that cannot be read.
     Failed(Refusal),
 }
@@ -99,7 +101,7 @@ impl Client {
             }
             if due.is_empty() {
                 tokio::select! {
-                    () = self.rest(before) => {}
+                    () = self.rest(before, on) => {}
                     () = desk.wished() => {}
                 }
             }
@@ -108,6 +110,7 @@ impl Client {
                     publisher: Some(publisher),
                     product: None,
                 };
+                on(ServiceEvent::Alive);
                 desk.begin(publisher);
                 let outcome = crate::activate::run(self, &which).await;
                 desk.end(publisher, &outcome);
@@ -175,9 +178,10 @@ impl Client {
     }
 
     /// Waits for the next ask, for a change of the files, or for the time to note running time.
-    async fn rest(&self, before: Version) {
+    async fn rest(&self, before: Version, on: &mut impl FnMut(ServiceEvent)) {
         let mut slept = 0;
         loop {
+            on(ServiceEvent::Alive);
             tokio::time::sleep(Duration::from_secs(FOLLOW_SECONDS)).await;
             slept += FOLLOW_SECONDS;
             if self.vault().version() != before || self.seconds_until_next_ask() == 0 {

@@ -91,6 +91,7 @@ impl KmsHost {
             );
             self.submit(facts, *now).await?
         };
+        self.asks.decided(&decision);
         tell(exchange, peer, &decision, &refused);
         Ok(self.sign(exchange, &served, refused, &decision))
     }

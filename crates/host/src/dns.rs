@@ -78,6 +78,9 @@ pub struct ZoneStatus {
     pub state: String,
     /// When, in seconds since 1970.
     pub at: u64,
+    /// When the records were last published, in seconds since 1970.
+    #[serde(default)]
+    pub published_at: Option<u64>,
     /// The reason of a failure.
     pub reason: Option<String>,
     /// The whole message of a failure.
@@ -215,6 +218,7 @@ fn tell(
         zone: zone.name.clone(),
         state: if is_done { done } else { "failed" }.to_owned(),
         at: now.seconds(),
+        published_at: (is_done && wanted == Wanted::Published).then(|| now.seconds()),
         reason: failure
             .as_ref()
             .map(|refusal| refusal.reason.code().to_owned()),

@@ -193,7 +193,7 @@ impl PublisherKeys {
                 opening_key,
                 store,
                 issued: made,
-                expires: made + Opening::LIFE,
+                expires: self.opening_ends(),
             };
             let opening = self.sign(&claims);
             Hello {
@@ -203,6 +203,11 @@ impl PublisherKeys {
             .encode()
         };
         self.hello.get_or_init(greet).clone()
+    }
+
+    /// Until when the present opening key may be sealed to.
+    pub(crate) fn opening_ends(&self) -> Timestamp {
+        self.newest_opening.1 + Opening::LIFE
     }
 
     /// Signs claims under the host's certificate; the chain is left out, the client has it.

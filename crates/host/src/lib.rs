@@ -10,6 +10,7 @@ mod answer;
 mod dns;
 mod enrol;
 mod keys;
+mod metrics;
 mod records;
 mod refresh;
 mod service;

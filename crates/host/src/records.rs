@@ -244,14 +244,20 @@ impl Records {
         values.iter().map(|(_, bytes)| decode(bytes)).collect()
     }
 
-    /// Remembers what became of DNS updates.
+    /// Remembers what became of DNS updates; one that failed leaves the time of the last success.
     pub(crate) async fn put_zones(
         &self,
         zones: &[ZoneStatus],
         now: Timestamp,
     ) -> Result<(), Refusal> {
+        let held = self.zones().await?;
         for zone in zones {
-            self.put(DNS, &zone.zone, encode(zone), None, now).await?;
+            let last = held.iter().find(|held| held.zone == zone.zone);
+            let mut zone = zone.clone();
+            zone.published_at = zone
+                .published_at
+                .or(last.and_then(|last| last.published_at));
+            self.put(DNS, &zone.zone, encode(&zone), None, now).await?;
         }
         Ok(())
     }

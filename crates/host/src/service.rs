@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use muster_machine::Machine;
 use muster_net::http::{Listener, Request, Response, ServerLimits, serve as serve_http};
+use muster_net::watch::{Alive, Watch, serve_page};
 use muster_proto::Refusal;
 use muster_proto::ids::{ProductId, PublisherId};
 use muster_proto::limits::{
@@ -18,9 +19,11 @@ use muster_proto::limits::{
     SEALED_ASK_BYTES_MAX, UPKEEP_SECONDS,
 };
 use muster_proto::reason::{config, kms as reasons};
+use tokio::task::JoinHandle;
 
 use crate::admin::{Admin, AuthorityAccess};
 use crate::dns::{DnsOptions, Wanted};
+use crate::metrics::Scrape;
 use crate::records::Records;
 use crate::state::KmsHost;
 use crate::unanswered::UnansweredLog;
@@ -50,6 +53,7 @@ pub struct Ready {
     dns: DnsOptions,
     admin: Admin,
     access: AuthorityAccess,
+    watch: Watch,
     /// Held while it serves.
     lock: File,
 }
@@ -82,8 +86,14 @@ impl Ready {
             dns: options.dns,
             admin,
             access: options.access,
+            watch: Watch::default(),
             lock,
         })
+    }
+
+    /// The same host, watched.
+    pub fn watched(self, watch: Watch) -> Self {
+        Self { watch, ..self }
     }
 
     /// Where it listens.
@@ -101,10 +111,17 @@ pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(
         dns,
         admin,
         access,
+        watch,
         lock,
     } = ready;
+    let scrape = Scrape {
+        host: Arc::clone(&shared),
+        traffic: listener.traffic(),
+        zones: dns.zones.iter().map(|zone| zone.name.clone()).collect(),
+    };
+    let metrics = watch.page.map(|page| tokio::spawn(publish(page, scrape)));
     let port = listener.addresses().first().map_or(0, SocketAddr::port);
-    let upkeep = tokio::spawn(keep_up(Arc::clone(&shared)));
+    let upkeep = tokio::spawn(keep_up(Arc::clone(&shared), watch.alive));
     let refreshing = tokio::spawn(refresh(admin, access));
     let registering = tokio::spawn(register(Arc::clone(&shared), dns, port));
     let limits = ServerLimits {
@@ -122,6 +139,7 @@ pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(
     let report = served.await;
     registering.abort();
     upkeep.abort();
+    metrics.iter().for_each(JoinHandle::abort);
     refreshing.abort();
     shared.records.store.close().await?;
     drop(lock);
@@ -178,6 +196,7 @@ async fn ask(shared: &KmsHost, log: &UnansweredLog, request: &Request) -> Respon
     match shared.answer(request.peer.ip(), &request.body).await {
         Ok(sealed) => Response::new(200, BYTES, sealed),
         Err(unanswered) => {
+            shared.asks.unanswered(unanswered.refusal.reason);
             log.take(request.peer.ip(), &unanswered);
             Response::text(unanswered.status, format!("{}\n", unanswered.refusal))
         }
@@ -227,9 +246,22 @@ fn unknown_publisher() -> Response {
     Response::text(404, format!("{}\n", reasons::UNKNOWN_PUBLISHER))
 }
 
+/// Serves the page of metrics.
+async fn publish(page: Listener, scrape: Scrape) {
+    let scrape = Arc::new(scrape);
+    let read = move || {
+        let scrape = Arc::clone(&scrape);
+        async move { scrape.page().await }
+    };
+    if let Err(refusal) = serve_page(page, read).await {
+        tracing::error!(code = refusal.reason.code(), "metrics: {refusal}");
+    }
+}
+
 /// Follows changes of the directory every second, and once an hour does what time brings: opening
-/// keys are replaced, the clock is noted.
-async fn keep_up(shared: Arc<KmsHost>) {
+/// keys are replaced, the clock is noted. It reads the store each time, so its sign of life tells
+/// that the service and its store go on.
+async fn keep_up(shared: Arc<KmsHost>, alive: Option<Alive>) {
     let mut follow = tokio::time::interval(Duration::from_secs(FOLLOW_SECONDS));
     let mut upkeep = tokio::time::interval(Duration::from_secs(UPKEEP_SECONDS));
     loop {
@@ -240,6 +272,7 @@ async fn keep_up(shared: Arc<KmsHost>) {
         if let Err(refusal) = done {
             tracing::warn!(code = refusal.reason.code(), "{refusal}");
         }
+        Watch::beat(alive.as_ref());
     }
 }
 

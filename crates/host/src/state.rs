@@ -12,6 +12,7 @@ use muster_proto::time::Timestamp;
 
 use crate::admin::Admin;
 use crate::keys::{PublisherKeys, StoredKeys, rotate_opening_key};
+use crate::metrics::Asks;
 use crate::records::{Records, Settings};
 
 /// A host without its sockets: what all connections share.
@@ -20,6 +21,7 @@ pub struct KmsHost {
     desk: Arc<Mutex<Desk>>,
     view: RwLock<View>,
     clock: Mutex<ClockGuard>,
+    pub(crate) asks: Asks,
 }
 
 /// What is replaced as a whole when the directory changed.
@@ -57,6 +59,7 @@ impl KmsHost {
             desk: Arc::new(Mutex::new(desk)),
             view: RwLock::new(view),
             clock: Mutex::new(guard),
+            asks: Asks::default(),
         })
     }
 
@@ -124,6 +127,11 @@ impl KmsHost {
     /// Publishers that are served.
     pub(crate) fn publishers(&self) -> usize {
         self.read_view(|view| view.publishers.len())
+    }
+
+    /// The keys of all publishers that are served.
+    pub(crate) fn all_keys(&self) -> Vec<Arc<PublisherKeys>> {
+        self.read_view(|view| view.publishers.values().cloned().collect())
     }
 
     /// The administrator's intervals.

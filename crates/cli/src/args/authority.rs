@@ -85,6 +85,10 @@ pub(crate) enum Authority {
         /// The address to listen on [default: 127.0.0.1:8443].
         #[arg(long, value_name = "ADDR", env = "MUSTER_AUTHORITY_LISTEN")]
         listen: Option<SocketAddr>,
+        /// Serve numbers for Prometheus at http://ADDR/metrics; loopback is enough for an agent
+        /// [default: none are served].
+        #[arg(long, value_name = "ADDR", env = "MUSTER_AUTHORITY_METRICS")]
+        metrics: Option<SocketAddr>,
         /// The TLS certificate chain, PEM.
         #[arg(
             long,

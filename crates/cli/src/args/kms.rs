@@ -170,6 +170,10 @@ pub(crate) struct ServeArgs {
     /// An address to listen on; can be given more than once [default: every address, port 1688].
     #[arg(long, env = "MUSTER_KMS_LISTEN", value_name = "ADDR")]
     pub(crate) listen: Vec<SocketAddr>,
+    /// Serve numbers for Prometheus at http://ADDR/metrics; loopback is enough for an agent [default:
+    /// none are served].
+    #[arg(long, env = "MUSTER_KMS_METRICS", value_name = "ADDR")]
+    pub(crate) metrics: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) dns: DnsArgs,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use muster_authority::root::RootKeys;
-use muster_authority::serve::{ServeOptions, bind, serve};
+use muster_authority::serve::{ServeOptions, bind, serve_watched};
 use muster_authority::{Authority, Ceremony, IssuingReport, Rotation};
 use muster_machine::clock;
 use muster_proto::Refusal;
@@ -16,6 +16,7 @@ use muster_proto::statement::root::Root;
 use serde_json::{Value, json};
 
 use super::service;
+use super::watching::watch;
 use super::{authority_issuing, authority_keys, authority_products};
 use crate::args::authority::{Authority as Verb, AuthorityArgs, AuthorityDir, Root as RootVerb};
 use crate::config::{self, AuthorityConfig};
@@ -54,11 +55,13 @@ pub(super) async fn run(args: AuthorityArgs) -> Result<Report, Refusal> {
         Verb::Rotate { out } => rotate(&place.open().await?, out.as_deref()).await,
         Verb::Serve {
             listen,
+            metrics,
             tls_cert,
             tls_key,
             insecure_http,
         } => {
             let config = &place.config;
+            let metrics = metrics.or(config.metrics);
             let pem = |flag: Option<PathBuf>, set: &Option<PathBuf>| flag.or_else(|| set.clone());
             let cert = pem(tls_cert, &config.tls_cert);
             let options = ServeOptions {
@@ -66,7 +69,7 @@ pub(super) async fn run(args: AuthorityArgs) -> Result<Report, Refusal> {
                 tls: cert.zip(pem(tls_key, &config.tls_key)),
                 insecure_http: insecure_http || config.insecure_http,
             };
-            run_service(place, &options).await
+            run_service(place, &options, metrics).await
         }
         Verb::Product(verb) => authority_products::run(&place, *verb).await,
         Verb::Key(verb) => authority_keys::run(&place, verb).await,
@@ -124,15 +127,21 @@ fn default_listen() -> Result<SocketAddr, Refusal> {
         .map_err(|_| Refusal::new(reasons::MISUSED, LISTEN))
 }
 
-async fn run_service(place: Place, options: &ServeOptions) -> Result<Report, Refusal> {
+async fn run_service(
+    place: Place,
+    options: &ServeOptions,
+    metrics: Option<SocketAddr>,
+) -> Result<Report, Refusal> {
     let authority = Arc::new(place.open().await?);
     let listener = bind(options)?;
+    let watch = watch(metrics)?;
     let shutdown = service::shutdown()?;
     service::tell_ready(&listener.addresses());
-    let served = serve(
+    let served = serve_watched(
         Arc::clone(&authority),
         listener,
         Arc::new(clock::now),
+        watch,
         shutdown,
     )
     .await;

@@ -24,7 +24,7 @@ use crate::args::client::{Client as Verb, ClientArgs, ClientDir, Only};
 use crate::args::kms::AuthorityAccess;
 use crate::config::{self, ClientConfig};
 use crate::report::Report;
-use crate::{dirs, files};
+use crate::{dirs, files, notify};
 
 /// Runs a verb of `muster client`.
 pub(super) async fn run(args: ClientArgs) -> Result<Report, Refusal> {
@@ -306,13 +306,19 @@ async fn serve(client: &Client) -> Result<Report, Refusal> {
             None
         }
     };
-    client.serve(door, log_event, stop).await?;
+    let alive = notify::watchdog();
+    let on = |event| match (&event, &alive) {
+        (ServiceEvent::Alive, Some(alive)) => alive(),
+        _ => log_event(event),
+    };
+    client.serve(door, on, stop).await?;
     Ok(Report::new(json!({ "stopped": true }), ""))
 }
 
 /// One event of the service, as the log tells it.
 fn log_event(event: ServiceEvent) {
     match event {
+        ServiceEvent::Alive => {}
         ServiceEvent::Ready { products } => tracing::info!(products, "serving"),
         ServiceEvent::State {
             product,

@@ -20,6 +20,7 @@ use serde_json::json;
 
 use super::kms_show;
 use super::service;
+use super::watching::watch;
 use crate::args::kms::{AuthorityAccess as AccessArgs, DnsArgs, Kms, KmsArgs, KmsDir, ServeArgs};
 use crate::config::{self, KmsConfig};
 use crate::report::{Report, say};
@@ -282,7 +283,8 @@ async fn serve(host: Host, args: ServeArgs) -> Result<Report, Refusal> {
         machine: host.machine,
         access,
     };
-    let ready = Ready::open(options).await?;
+    let metrics = args.metrics.or(host.config.metrics);
+    let ready = Ready::open(options).await?.watched(watch(metrics)?);
     let shutdown = service::shutdown()?;
     service::tell_ready(&ready.addresses());
     if dns.zones.is_empty() {

@@ -13,6 +13,7 @@ pub(crate) mod kms_show;
 mod log_limit;
 pub(crate) mod service;
 mod shell;
+mod watching;
 
 use muster_proto::Refusal;
 use serde_json::json;

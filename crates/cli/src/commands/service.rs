@@ -10,6 +10,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::log_limit::LogLimit;
+use crate::notify;
 use crate::report::print_ready;
 
 /// Logs to stderr, from where journald takes it. Services tell what they do, other commands what
@@ -62,6 +63,7 @@ pub(crate) fn shutdown() -> Result<impl Future<Output = ()>, Refusal> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        notify::stopping();
         tracing::info!("stopping");
     })
 }

@@ -2,15 +2,12 @@
 //! expired. Separate directories and processes, the real binary.
 
 use std::fs;
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::clocks::{at, faked};
-use crate::estate::{Estate, Service, copy_dir, eventually, muster};
+use crate::estate::{Estate, Service, copy_dir, eventually};
 
 /// An estate whose products need one machine each.
 fn estate_of(products: &[&str]) -> Estate {
@@ -321,36 +318,4 @@ fn an_expired_host_certificate_grants_nothing() {
     estate.client("m", &["set-host", &host.address]).done();
     estate.client("m", &["activate"]);
     estate.client("m", &["status", "--check"]).done();
-}
-
-/// systemd is told when a service is ready, and not before.
-#[test]
-fn a_service_notifies_systemd() {
-    let estate = estate_of(&["solo"]);
-    let authority = estate.serve_authority();
-    estate.certify("kms", "solo", &authority);
-    let path = estate.path("notify");
-    let socket = UnixDatagram::bind(&path).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .unwrap();
-    let services = [
-        estate.kms_args("kms", &["serve", "--listen", "127.0.0.1:0"]),
-        estate.client_args("m", &["serve"]),
-    ];
-    for args in services {
-        let mut command: Command = muster();
-        let mut child = command
-            .args(args)
-            .env("NOTIFY_SOCKET", &path)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut said = [0; 64];
-        let length = socket.recv(&mut said);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert_eq!(&said[..length.expect("it notifies")], b"READY=1");
-    }
 }

@@ -20,14 +20,14 @@ const ZONE: &str = "corp.test";
 const SRV: &str = "_muster-kms._tcp.corp.test";
 
 /// A DNS server of one zone in this process, and the file of its key.
-struct Zone {
+pub(crate) struct Zone {
     runtime: Runtime,
     server: LabDns,
-    key: String,
+    pub(crate) key: String,
 }
 
 impl Zone {
-    fn start(estate: &Estate) -> Self {
+    pub(crate) fn start(estate: &Estate) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -49,7 +49,7 @@ impl Zone {
         }
     }
 
-    fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         self.server.addr().to_string()
     }
 

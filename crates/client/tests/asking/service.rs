@@ -1,6 +1,7 @@
 //! The background service: it asks by schedule, follows its directory, and stops in order.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use muster_client::{LicenceState, ServiceEvent};
@@ -12,7 +13,12 @@ use crate::stub::{Machine, Mode, Stub};
 async fn serve(machine: &Machine, done: impl Fn(&[ServiceEvent]) -> bool) -> Vec<ServiceEvent> {
     let events = Mutex::new(Vec::new());
     let enough = tokio::sync::Notify::new();
+    let beats = AtomicUsize::new(0);
     let on = |event| {
+        if matches!(event, ServiceEvent::Alive) {
+            beats.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         let mut events = events.lock().unwrap();
         events.push(event);
         if done(&events) {
@@ -24,6 +30,7 @@ async fn serve(machine: &Machine, done: impl Fn(&[ServiceEvent]) -> bool) -> Vec
         .await
         .expect("the service does what it was waited for")
         .unwrap();
+    assert!(beats.into_inner() > 0, "it gives signs of life");
     events.into_inner().unwrap()
 }
 
