@@ -25,7 +25,7 @@ use muster_proto::time::Timestamp;
 use muster_store::authority::{AuthorityStore, SqliteAuthority, Tables, ops};
 
 use crate::Authority;
-use crate::files;
+use crate::files::{self, Owner};
 use crate::issuing::{IssuingReport, Rotation, make_request};
 use crate::root::{KEYS_DEFAULT, RootKeys, UNKNOWN_PUBLISHER};
 use crate::signer::FileKeys;
@@ -204,7 +204,7 @@ fn make_root(directory: &Path, publisher: &str) -> Result<Root, Refusal> {
         return Err(already("its root is offline"));
     } else {
         let keys = RootKeys::generate(publisher, KEYS_DEFAULT)?;
-        keys.write(&path)?;
+        keys.write_as(&path, Owner::Directory)?;
         keys
     };
     if keys.public().name() != publisher {
@@ -248,7 +248,7 @@ fn make_key_secret(directory: &Path) -> Result<KeySecret, Refusal> {
             secrets: vec![random::bytes()],
             label: String::new(),
         };
-        files::write_new_secret(&path, &file)?;
+        files::write_new_secret(&path, &file, Owner::Directory)?;
     }
     read_key_secret(directory)
 }

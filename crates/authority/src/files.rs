@@ -9,7 +9,17 @@ use muster_proto::authority::secret::{SecretFile, SecretKind};
 use muster_proto::limits::SECRET_FILE_BYTES_MAX;
 use muster_proto::reason::config as reasons;
 use muster_proto::{Reason, Refusal};
+use muster_store::owner;
 use zeroize::Zeroizing;
+
+/// Whose a new file is.
+#[derive(Clone, Copy)]
+pub(crate) enum Owner {
+    /// The owner of the directory: it lies in an authority's own.
+    Directory,
+    /// Whoever makes it: it lies where the command line said.
+    Maker,
+}
 
 /// Makes a directory of mode 0700 where there is none.
 pub(crate) fn make_directory(path: &Path) -> Result<(), Refusal> {
@@ -39,17 +49,23 @@ pub(crate) fn read_secret(path: &Path, kind: SecretKind) -> Result<SecretFile, R
 }
 
 /// Writes a new secret file of mode 0600; refuses to replace one.
-pub(crate) fn write_new_secret(path: &Path, secret: &SecretFile) -> Result<(), Refusal> {
-    write_beside(path, &secret.encode(), |beside| {
+pub(crate) fn write_new_secret(
+    path: &Path,
+    secret: &SecretFile,
+    owner: Owner,
+) -> Result<(), Refusal> {
+    write_beside(path, &secret.encode(), owner, |beside| {
         // A link fails where a file is; a rename would replace it.
         fs::hard_link(beside, path)?;
         fs::remove_file(beside)
     })
 }
 
-/// Writes a file that is no secret, in the place of an older one.
+/// Writes a file of an authority's directory that is no secret, in the place of an older one.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
-    write_beside(path, bytes, |beside| fs::rename(beside, path))
+    write_beside(path, bytes, Owner::Directory, |beside| {
+        fs::rename(beside, path)
+    })
 }
 
 /// Reads a file of at most `max` bytes; nothing where there is none.
@@ -83,6 +99,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), Refusal> {
 fn write_beside(
     path: &Path,
     bytes: &[u8],
+    owner: Owner,
     put_in_place: impl FnOnce(&Path) -> std::io::Result<()>,
 ) -> Result<(), Refusal> {
     let beside = beside(path);
@@ -92,6 +109,9 @@ fn write_beside(
             .create_new(true)
             .mode(0o600)
             .open(&beside)?;
+        if let Owner::Directory = owner {
+            owner::give(&file, directory_of(path))?;
+        }
         file.write_all(bytes)?;
         file.sync_all()?;
         put_in_place(&beside)?;

@@ -15,7 +15,7 @@ use muster_proto::statement::root::Root;
 use muster_proto::statement::{Draft, Envelope, Typ};
 use muster_proto::time::Timestamp;
 
-use crate::files;
+use crate::files::{self, Owner};
 
 /// Keys a root has by default: the present one and the next.
 pub const KEYS_DEFAULT: usize = 2;
@@ -50,12 +50,17 @@ impl RootKeys {
 
     /// Writes the secret file (0600); an existing file is never replaced.
     pub fn write(&self, path: &Path) -> Result<(), Refusal> {
+        self.write_as(path, Owner::Maker)
+    }
+
+    /// The same in an authority's directory.
+    pub(crate) fn write_as(&self, path: &Path, owner: Owner) -> Result<(), Refusal> {
         let file = SecretFile {
             kind: SecretKind::Root,
             secrets: self.secrets.iter().map(SecretKey::seed).collect(),
             label: self.root.name().to_owned(),
         };
-        files::write_new_secret(path, &file)
+        files::write_new_secret(path, &file, owner)
     }
 
     /// Reads a secret file.

@@ -15,7 +15,7 @@ use muster_proto::ids::{PublisherId, Thumbprint};
 use muster_proto::reason::authority as reasons;
 use muster_proto::statement::{Claims, Draft};
 
-use crate::files;
+use crate::files::{self, Owner};
 
 /// A signature that may come later.
 pub type Signing<'a> =
@@ -167,7 +167,7 @@ impl IssuingKeys for FileKeys {
             label: String::new(),
         };
         let thumbprint = signing.public().thumbprint();
-        files::write_new_secret(&self.path(thumbprint), &file)?;
+        files::write_new_secret(&self.path(thumbprint), &file, Owner::Directory)?;
         self.find(thumbprint)
     }
 }

@@ -19,6 +19,7 @@ use muster_proto::limits::{
     SEALED_ASK_BYTES_MAX, UPKEEP_SECONDS,
 };
 use muster_proto::reason::{config, kms as reasons};
+use muster_store::owner;
 use tokio::task::JoinHandle;
 
 use crate::admin::{Admin, AuthorityAccess};
@@ -164,6 +165,7 @@ fn lock_service(dir: &Path) -> Result<File, Refusal> {
         .write(true)
         .open(&path);
     let file = file.map_err(unwritable)?;
+    owner::give(&file, dir).map_err(unwritable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Refusal::new(

@@ -3,7 +3,8 @@
 //! - [`sqlite`]: one executor for every role's database: one writer thread with group commit, a few
 //!   readers, migrations, backup and restore;
 //! - [`authority`]: products, product keys, places, certificates and revocations of an authority;
-//! - [`kms`]: the KMS host's table of clients, its counts, settings, keys and audit log.
+//! - [`kms`]: the KMS host's table of clients, its counts, settings, keys and audit log;
+//! - [`owner`]: whose the files of a role's directory are.
 //!
 //! A store loads, applies and commits; it decides nothing. Time and randomness come in as
 //! arguments.
@@ -11,4 +12,5 @@
 
 pub mod authority;
 pub mod kms;
+pub mod owner;
 pub mod sqlite;

@@ -13,6 +13,7 @@ use muster_proto::{Reason, Refusal};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{Options, Schema, refusal_of, refuse};
+use crate::owner;
 
 /// What every SQLite file begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -97,8 +98,8 @@ fn make_or_check_file(path: &Path) -> Result<(), Refusal> {
         .open(path);
     match new {
         // The name must be as durable as what will be acknowledged under it.
-        Ok(file) => file
-            .sync_all()
+        Ok(file) => owner::give(&file, directory_of(path))
+            .and_then(|()| file.sync_all())
             .and_then(|()| fs::File::open(directory_of(path))?.sync_all())
             .map_err(|error| refuse(reason_of(&error), path, error)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => check_file(path),
