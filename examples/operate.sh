@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A host's life after the first day, as docs/src/operate.md describes it: settings, the list of
-# clients, DNS, backup and restore, the move to another directory, the clock, and the end of a key.
+# clients, DNS, backup and restore, copies of an image, the clock, and the end of a key.
 # The zone is the one of a small `muster lab`, whose DNS server takes signed updates.
 #
 # Usage: examples/operate.sh            (builds and uses target/release/muster)
@@ -165,26 +165,6 @@ until_true count kms 7
 say "The clock: confirmed by hand"
 kms confirm-clock
 
-say "Another directory takes the host's place; the machines notice nothing"
-kms backup --out move.backup
-ends "$service"
-"$MUSTER" kms restore move.backup --dir moved
-"$MUSTER" kms serve --dir moved --listen "$host" > moved.log 2> moved.log.err &
-service=$!
-pids+=("$service")
-[ "$(address_of moved.log)" = "$host" ] || fail "the moved host listens elsewhere"
-machine 1 activate
-machine 1 status --check > out
-count moved 7 || fail "the count was lost on the way"
-
-say "The authority: backup with its key files, restore elsewhere"
-authority backup --out authority.backup
-mkdir -m 700 authority2
-cp -p authority/*.key authority/root.pub authority2/
-"$MUSTER" authority restore authority.backup --dir authority2
-"$MUSTER" authority key list --dir authority2
-"$MUSTER" authority host list --dir authority2
-
 say "The publisher asks for more machines: a new policy, which hosts fetch within a day"
 authority product set cad --threshold 3
 [ "$(authority product show cad --json | field policy.version)" = 2 ] || fail "not version 2"
@@ -194,8 +174,8 @@ refused MUSTER-STM-0035 machine 1 install-key @generic.key --policy cad.policy
 
 say "The end of a key: the host stops serving it, the machines keep their leases"
 last5=$(tail -c 6 host.key)
-refused MUSTER-KMS-0044 "$MUSTER" kms remove-key AAAAA --dir moved
-"$MUSTER" kms remove-key "$last5" --dir moved
+refused MUSTER-KMS-0044 kms remove-key AAAAA
+kms remove-key "$last5"
 authority key revoke "$last5" --with-hosts
 authority host list
 machine 2 status --check > out
