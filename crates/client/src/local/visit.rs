@@ -74,7 +74,8 @@ pub(crate) async fn activate(client: &Client, which: &Which) -> Result<Activatio
     }
     whole.products = client.status(which)?.products;
     if whole.products.is_empty() {
-        return Err(Refusal::new(reasons::NOT_INSTALLED, which.to_string()));
+        let detail = "nothing is installed in this directory";
+        return Err(Refusal::new(reasons::NOT_INSTALLED, detail));
     }
     Ok(whole)
 }
