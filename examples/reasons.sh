@@ -35,7 +35,8 @@ HEAD = """\
 
 Every refusal, wait and success has a code. `muster explain CODE` prints the same words; `muster
 explain` lists all, and `muster explain --json` is what this page is made from, by
-`examples/reasons.sh --write`. A code is never reused and never changes its meaning."""
+`examples/reasons.sh --write`. A code is never reused and never changes its meaning. To see which of
+many steps fails, and why, let [doctor](doctor.md) go through them."""
 
 def lines(text, first):
     rest = " " * len(first)

@@ -7,6 +7,7 @@ pub mod authority;
 mod cbor;
 pub mod client;
 pub mod crypto;
+pub mod doctor;
 pub mod hardware;
 pub mod host;
 pub mod ids;

@@ -194,6 +194,12 @@ pub const SEALED_HEAD_BYTES: usize = 1 + 16 + 32 + 8;
 pub const SEAL_ASK_BYTES: usize = SEALED_HEAD_BYTES + 32 + 32 + 16;
 /// What sealing adds to an answer, in bytes: response nonce and AEAD tag.
 pub const SEAL_ANSWER_BYTES: usize = 16 + 16;
+
+/// First bytes of a foreign service that a diagnosis reads and shows.
+pub const PROBE_BYTES_MAX: usize = 64;
+/// How long a diagnosis waits for them, in seconds.
+pub const PROBE_SECONDS: u64 = 3;
+
 /// Bytes of a sealed ask as it is posted: head, encapsulated key, secret, ask and AEAD tag.
 pub const SEALED_ASK_BYTES_MAX: usize = 1_600;
 /// Bytes of a host's greeting: two certificates and an opening-key statement.

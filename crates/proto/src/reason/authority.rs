@@ -52,6 +52,14 @@ reasons! {
         "A term of the certificate is not allowed",
         "a duration or number is zero or out of range",
         "correct the named term";
+    CLOCK_BEHIND = "MUSTER-AUT-0013",
+        "This machine's clock stands before a time at which something was signed here",
+        "the clock was set back or its battery is empty",
+        "set the clock before anything is signed by it";
+    ISSUING_ENDS = "MUSTER-AUT-0014",
+        "The issuing certificate ends soon",
+        "it is nearly five years old, or the root gave it a shorter life",
+        "make a new issuing key: `muster authority rotate`";
 
     PRODUCT_UNKNOWN = "MUSTER-AUT-0020",
         "There is no product of this id",
@@ -89,6 +97,10 @@ reasons! {
         "Another command changed the same product at the same time",
         "two administrators work on one product",
         "look at the product, then repeat the command if it is still wanted";
+    NO_PRODUCTS = "MUSTER-AUT-0029",
+        "This authority has no product yet",
+        "none was added",
+        "add one: `muster authority product add ID --name NAME --kind client|server`";
 
     ROLE_NOT_CERTIFIED = "MUSTER-AUT-0040",
         "The authority does not certify keys of this role",

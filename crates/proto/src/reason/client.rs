@@ -60,6 +60,9 @@ reasons! {
     POLICY_MISSING = "MUSTER-CLI-0018", "The product's policy is not held here",
         "the state file was lost or rebuilt, and no host has offered the policy since",
         "muster client activate fetches it, or install the policy file again";
+    HARDWARE_NONE = "MUSTER-CLI-0019", "No component of this machine can be read",
+        "a container without hardware, or a --sysroot that holds none",
+        "correct --sysroot; in a container the product's policy decides whether it is needed";
 
     ORDER_OBEYED = "MUSTER-CLI-0030", "Two machines shared this identity; this one has made a new key",
         "the machine was copied from an image that had already asked",
@@ -112,6 +115,16 @@ reasons! {
     TIME_SPENT = "MUSTER-CLI-0046", "The host took too long in all",
         "it is overloaded, or answers slowly on purpose",
         "nothing: the client tries the next host";
+    HOST_NO_ADDRESS = "MUSTER-CLI-0047", "The host's name has no address",
+        "its A or AAAA record is missing, the SRV record is old, or the name is mistyped",
+        "add the address in DNS (muster kms serve --host-address registers it), or correct the SRV record or muster client set-host";
+    HOST_OTHER_SERVICE = "MUSTER-CLI-0048", "Something other than a KMS host answers at this address and port",
+        "another service has the port, or the address or port is mistyped",
+        "see where the host listens (on it: muster kms status), then correct DNS, or muster client set-host HOST:PORT";
+    CLOCKS_DIFFER = "MUSTER-CLI-0049",
+        "This machine's clock and the host's differ by more than four hours",
+        "one of the two is wrong: a battery is empty, the time zone was set in the clock's place, or NTP does not run",
+        "compare both with a clock you trust and set the wrong one; licences go on by running time meanwhile";
 
     STATE_FOREIGN = "MUSTER-CLI-0060", "The file is not a client's state",
         "its beginning was altered, or another file stands there",

@@ -36,4 +36,7 @@ reasons! {
     UNKNOWN_CODE = "MUSTER-CFG-0011", "This reason code is not known",
         "a typing error, or the code of a newer release",
         "muster explain without a code lists all";
+    DIRECTORY_UNWRITABLE = "MUSTER-CFG-0012", "Nothing can be written into the directory",
+        "it belongs to another user, or its file system is mounted read-only",
+        "correct the directory's owner, mode or mount, or run the command as the service's user";
 }

@@ -111,4 +111,20 @@ reasons! {
     AUTHORITY_ODD = "MUSTER-KMS-0051", "The authority's address answered with something else",
         "another service answers there, or a proxy stands between",
         "check --authority URL; opening its /healthz in a browser shows what answers";
+    OPENING_KEY_OLD = "MUSTER-KMS-0052", "The host's opening key is older than it should become",
+        "the service has not run for long; it replaces the key by itself every 30 days",
+        "start the service: muster kms serve";
+    CLOCKS_DIFFER = "MUSTER-KMS-0053",
+        "This host's clock and the authority's differ by more than four hours",
+        "one of the two is wrong: a battery is empty, the time zone was set in the clock's place, or NTP does not run",
+        "compare both with a clock you trust and set the wrong one";
+    NOT_SERVING = "MUSTER-KMS-0054", "No service runs on this host's directory",
+        "it was not started, it stopped, or it serves another directory (--dir)",
+        "start it (muster kms serve); if it stopped by itself, its log says why";
+    GREETING_OTHER = "MUSTER-KMS-0055", "What answers on the host's port is not this host",
+        "another host or service has the port, or the service has not followed a change yet",
+        "see what listens there (ss -ltnp), or start the service again";
+    DNS_NOT_PUBLISHED = "MUSTER-KMS-0056", "The zone does not name this host",
+        "its record was never registered, was withdrawn, or names another target or port",
+        "let the service register it (muster kms serve --dns-zone ZONE --tsig-key FILE), or add it by hand: muster kms dns-records";
 }

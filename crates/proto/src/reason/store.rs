@@ -57,4 +57,7 @@ reasons! {
     NO_THREAD = "MUSTER-STO-0018", "The store could not start a thread",
         "the system gave the program no more threads",
         "raise the limit of processes for this user, then try again";
+    NEARLY_FULL = "MUSTER-STO-0019", "The disk is nearly full",
+        "the file system, or this user's quota of it, has less than 64 MiB left",
+        "free space before it is full";
 }
