@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod disk;
 mod linux;
 pub mod random;
 
