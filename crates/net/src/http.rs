@@ -7,12 +7,13 @@ mod connect;
 mod crowd;
 mod descriptors;
 mod listener;
+pub mod probe;
 mod server;
 mod tls;
 mod traffic;
 mod tunnel;
 
-pub use client::{ClientLimits, Connection, get, post};
+pub use client::{ClientLimits, Connection, Dated, get, post};
 pub use listener::{Listener, parse_listen};
 pub use server::{Request, Response, ServerLimits, ServerReport, serve};
 pub use traffic::Traffic;

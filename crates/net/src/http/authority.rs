@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::client::{ClientLimits, Connection, request};
+use super::client::{ClientLimits, Connection, Dated, request};
 use super::{connect, tls, tunnel};
 
 /// Which proxy calls go through.
@@ -136,6 +136,15 @@ impl AuthorityClient {
     /// What [`Connection`] meets; `NET_PROXY_REFUSED`; `NET_TLS_UNTRUSTED`, `NET_TLS_WRONG_NAME`,
     /// `NET_TLS_TIME`, `NET_TLS_FAILED`. A status is no error: it is returned.
     pub async fn get(&self, path: &str) -> Result<(u16, Bytes), Refusal> {
+        let answer = self.get_dated(path).await?;
+        Ok((answer.status, answer.body))
+    }
+
+    /// As [`get`](Self::get), with the time that the answer's head names, for diagnosis.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn get_dated(&self, path: &str) -> Result<Dated, Refusal> {
         self.call(Method::GET, path, None, Bytes::new()).await
     }
 
@@ -149,8 +158,10 @@ impl AuthorityClient {
         content_type: &'static str,
         body: impl Into<Bytes>,
     ) -> Result<(u16, Bytes), Refusal> {
-        self.call(Method::POST, path, Some(content_type), body.into())
-            .await
+        let body = body.into();
+        let answer = self.call(Method::POST, path, Some(content_type), body);
+        let answer = answer.await?;
+        Ok((answer.status, answer.body))
     }
 
     /// The authority's URL as it is used, for messages.
@@ -168,7 +179,7 @@ impl AuthorityClient {
         path: &str,
         content_type: Option<&'static str>,
         body: Bytes,
-    ) -> Result<(u16, Bytes), Refusal> {
+    ) -> Result<Dated, Refusal> {
         let authority = self
             .origin
             .authority()
@@ -194,7 +205,7 @@ impl AuthorityClient {
         {
             headers.insert(PROXY_AUTHORIZATION, login.clone());
         }
-        self.connect().await?.send(request).await
+        self.connect().await?.send_dated(request).await
     }
 
     async fn connect(&self) -> Result<Connection, Refusal> {

@@ -3,19 +3,20 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderValue};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use muster_proto::limits::{
     HTTP_ANSWER_BYTES_MAX, HTTP_ANSWER_SECONDS, HTTP_CONNECT_SECONDS, HTTP_HEAD_BYTES_MAX,
 };
 use muster_proto::reason::dns as reason;
+use muster_proto::time::Timestamp;
 use muster_proto::{Reason, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
@@ -73,6 +74,17 @@ pub async fn post(
         .await?
         .post(host, path, content_type, body)
         .await
+}
+
+/// An answer with the time that its head names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dated {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Date` of its head, where it has a readable one (RFC 9110 section 6.6.1).
+    pub date: Option<Timestamp>,
+    /// The body.
+    pub body: Bytes,
 }
 
 /// A connection on which requests follow one another; dropping it closes it.
@@ -149,10 +161,28 @@ impl Connection {
         self.send(request).await
     }
 
+    /// As [`get`](Self::get), with the time that the answer's head names: whoever answers may write
+    /// anything there, so it is for diagnosis only.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn get_dated(&mut self, host: &str, path: &str) -> Result<Dated, Refusal> {
+        let request = request(Method::GET, host, path, Bytes::new())?;
+        self.send_dated(request).await
+    }
+
     pub(super) async fn send(
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> Result<(u16, Bytes), Refusal> {
+        let answer = self.send_dated(request).await?;
+        Ok((answer.status, answer.body))
+    }
+
+    pub(super) async fn send_dated(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Dated, Refusal> {
         let limits = self.limits;
         let exchanged = timeout(
             limits.answer_timeout,
@@ -225,12 +255,21 @@ async fn exchange(
     sender: &mut SendRequest<Full<Bytes>>,
     request: Request<Full<Bytes>>,
     limits: &ClientLimits,
-) -> Result<(u16, Bytes), Failure> {
+) -> Result<Dated, Failure> {
     sender.ready().await.map_err(Failure::Http)?;
     let response = sender.send_request(request).await.map_err(Failure::Http)?;
-    let status = response.status().as_u16();
-    let body = read_body(response.into_body(), limits.answer_bytes_max).await?;
-    Ok((status, body))
+    Ok(Dated {
+        status: response.status().as_u16(),
+        date: date(response.headers()),
+        body: read_body(response.into_body(), limits.answer_bytes_max).await?,
+    })
+}
+
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    let date = httpdate::parse_http_date(text).ok()?;
+    let since = date.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_seconds(since.as_secs()))
 }
 
 async fn read_body(body: Incoming, bytes_max: usize) -> Result<Bytes, Failure> {

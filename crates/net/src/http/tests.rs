@@ -3,6 +3,7 @@
 
 mod authority;
 mod client;
+mod probe;
 mod server;
 
 use std::net::SocketAddr;
