@@ -138,6 +138,10 @@ impl KmsStore for SqliteKms {
         self.executor.work()
     }
 
+    fn check(&self) -> Pending<'_, ()> {
+        Box::pin(self.executor.check_quickly())
+    }
+
     fn close(&self) -> Pending<'_, ()> {
         Box::pin(async {
             self.executor.close().await;

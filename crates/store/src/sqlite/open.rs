@@ -228,8 +228,17 @@ pub(super) fn in_transaction<T>(
 
 /// Reads everything; the first fault is named.
 pub(super) fn check_whole(connection: &Connection) -> Result<(), Refusal> {
+    check_by(connection, "integrity_check")
+}
+
+/// Reads every page, and does not compare indices with their tables.
+pub(super) fn check_quickly(connection: &Connection) -> Result<(), Refusal> {
+    check_by(connection, "quick_check")
+}
+
+fn check_by(connection: &Connection, pragma: &str) -> Result<(), Refusal> {
     let found: String = connection
-        .pragma_query_value(None, "integrity_check", |row| row.get(0))
+        .pragma_query_value(None, pragma, |row| row.get(0))
         .map_err(|error| refusal_of(&error))?;
     if found == "ok" {
         Ok(())
