@@ -102,8 +102,9 @@ pub(crate) async fn run(client: &Client, which: &Which) -> Result<Activation, Re
         notes: Vec::new(),
     };
     for publisher in publishers {
-        let round = Round::new(client, publisher);
-        let done = round.run(which).await?;
+        let opened = client.vault().look()?;
+        let round = Round::begin(client, publisher, &opened)?;
+        let done = round.run(opened, which).await?;
         whole.add(done);
     }
     whole.products = client.status(which)?.products;
@@ -123,7 +124,7 @@ impl Activation {
 }
 
 /// Takes the lock that is held from before a nonce is stored until its answer is.
-async fn wait_for_others(client: &Client) -> Result<std::fs::File, Refusal> {
+pub(crate) async fn wait_for_others(client: &Client) -> Result<std::fs::File, Refusal> {
     let file = disk::lock_file(&client.dir().join("asking.lock"))?;
     let wait = async {
         loop {
@@ -146,7 +147,7 @@ async fn wait_for_others(client: &Client) -> Result<std::fs::File, Refusal> {
 }
 
 /// One publisher's hosts, one after the other.
-struct Round<'a> {
+pub(crate) struct Round<'a> {
     client: &'a Client,
     publisher: PublisherId,
     /// Products that no host has granted yet in this round.
@@ -181,32 +182,34 @@ impl Wiring {
 }
 
 impl<'a> Round<'a> {
-    fn new(client: &'a Client, publisher: PublisherId) -> Self {
-        Self {
+    /// A round for all of a publisher's products.
+    pub(crate) fn begin(
+        client: &'a Client,
+        publisher: PublisherId,
+        opened: &Opened,
+    ) -> Result<Self, Refusal> {
+        let products = holding(opened, publisher)?.products.keys().cloned();
+        Ok(Self {
             client,
             publisher,
-            left: Mutex::new(Vec::new()),
+            left: Mutex::new(products.collect()),
             tried: Vec::new(),
             notes: Vec::new(),
             answered: None,
-            begun: None,
-        }
+            begun: Wiring::of(opened, publisher),
+        })
     }
 
-    async fn run(mut self, which: &Which) -> Result<Activation, Refusal> {
-        let opened = self.client.vault().look()?;
-        let products = holding(&opened, self.publisher)?.products.keys().cloned();
-        self.left = Mutex::new(products.collect());
+    async fn run(mut self, opened: Opened, which: &Which) -> Result<Activation, Refusal> {
         let resolver = self.client.resolver();
         let known = self.known(&opened, resolver.as_ref().ok());
-        self.begun = Wiring::of(&opened, self.publisher);
         drop(opened);
         self.walk(&known, resolver).await;
         self.finish(which)
     }
 
     /// Everything known of hosts without a lookup.
-    fn known(&self, opened: &Opened, resolver: Option<&Resolver>) -> Known {
+    pub(crate) fn known(&self, opened: &Opened, resolver: Option<&Resolver>) -> Known {
         let settings = &opened.identity.settings;
         let own = opened.identity.publishers.get(&self.publisher);
         let holding = opened.state.publishers.get(&self.publisher);
@@ -252,7 +255,7 @@ impl<'a> Round<'a> {
     }
 
     /// Asks one host; tells whether nothing is left to ask for.
-    async fn try_host(
+    pub(crate) async fn try_host(
         &mut self,
         host: &HostAddr,
         source: Source,
@@ -275,7 +278,7 @@ impl<'a> Round<'a> {
                 self.take(&applied);
                 let reason = applied.reason.clone();
                 self.note_tried(host.to_string(), source, true, reason);
-                self.left().is_empty()
+                self.is_done()
             }
         }
     }
@@ -307,10 +310,20 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn left(&self) -> std::sync::MutexGuard<'_, Vec<ProductId>> {
+    pub(crate) fn left(&self) -> std::sync::MutexGuard<'_, Vec<ProductId>> {
         self.left
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Whether every product has its answer.
+    pub(crate) fn is_done(&self) -> bool {
+        self.left().is_empty()
+    }
+
+    /// What was tried last.
+    pub(crate) fn last_tried(&self) -> Option<&Tried> {
+        self.tried.last()
     }
 
     fn note_tried(&mut self, host: String, source: Source, answered: bool, outcome: Refusal) {
@@ -364,7 +377,7 @@ impl<'a> Round<'a> {
     }
 
     /// Judges everything, notes what was noticed, and sets the next ask.
-    fn finish(self, which: &Which) -> Result<Activation, Refusal> {
+    pub(crate) fn finish(self, which: &Which) -> Result<Activation, Refusal> {
         let renewed = self.left().is_empty();
         let failed = self.failure();
         let judged = self.client.vault().update(|opened| {
@@ -531,7 +544,7 @@ fn set_next_ask(opened: &mut Opened, publisher: PublisherId, renewed: bool) -> R
 }
 
 /// Looks SRV records up and puts them in order.
-async fn look_up(
+pub(crate) async fn look_up(
     name: &str,
     resolver: &Result<Resolver, Refusal>,
 ) -> Result<Vec<HostAddr>, Refusal> {

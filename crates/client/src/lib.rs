@@ -27,6 +27,8 @@ mod control;
 pub mod dirs;
 mod disk;
 #[cfg(feature = "ask")]
+mod doctor;
+#[cfg(feature = "ask")]
 mod export;
 mod hardware;
 #[cfg(feature = "ask")]

@@ -1,7 +1,7 @@
 //! One host: its greeting, the ask, the answer, and what the host holds that is newer, all on one
 //! connection. Nothing here decides; every check is `muster_proto::client::asking`'s.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +26,8 @@ use crate::vault::{Opened, Vault};
 
 /// The media type of a sealed ask.
 const SEALED: &str = "application/octet-stream";
+/// Characters that are shown of what a host says beside an error.
+const WORDS_MAX: usize = 256;
 
 /// What one host is asked about.
 pub(crate) struct Question<'a> {
@@ -86,8 +88,7 @@ impl Question<'_> {
 
     /// Fetches and verifies the greeting.
     async fn greet(&self, line: &mut Line) -> Result<Host, Refusal> {
-        let path = format!("/muster/v1/hello/{}", self.publisher);
-        let bytes = line.get(&path).await?;
+        let bytes = line.get(&hello_path(self.publisher)).await?;
         let hello = Hello::decode(&bytes)?;
         let opened = self.vault.look()?;
         let holding = holding(&opened, self.publisher)?;
@@ -141,8 +142,8 @@ impl Question<'_> {
                 }
                 409 if !last => *host = self.greet(line).await?,
                 409 => return Err(reasons::HOST_UNKNOWN_TO_ITSELF.into()),
-                429 | 503 => return Err(Refusal::new(reasons::HOST_BUSY, status.to_string())),
-                other => return Err(Refusal::new(reasons::HOST_STATUS, other.to_string())),
+                429 | 503 => return Err(Refusal::new(reasons::HOST_BUSY, said(status, &body))),
+                other => return Err(Refusal::new(reasons::HOST_STATUS, said(other, &body))),
             }
         }
         Err(reasons::HOST_UNKNOWN_TO_ITSELF.into())
@@ -276,13 +277,7 @@ struct Line {
 
 impl Line {
     async fn open(addr: &HostAddr, resolver: Option<&Resolver>) -> Result<Self, Refusal> {
-        let ips = match (addr.address(), resolver) {
-            (Some(ip), _) => vec![ip],
-            (None, Some(resolver)) => resolver.addresses(addr.host()).await?,
-            (None, None) => {
-                return Err(muster_proto::reason::dns::DNS_NO_CONFIGURATION.into());
-            }
-        };
+        let ips = addresses(addr, resolver).await?;
         let sockets: Vec<SocketAddr> = ips
             .into_iter()
             .map(|ip| SocketAddr::new(ip, addr.port()))
@@ -299,9 +294,9 @@ impl Line {
         match status {
             200 => Ok(body),
             204 => Ok(Bytes::new()),
-            429 | 503 => Err(Refusal::new(reasons::HOST_BUSY, status.to_string())),
+            429 | 503 => Err(Refusal::new(reasons::HOST_BUSY, said(status, &body))),
             other => {
-                let detail = format!("{other} for {path}");
+                let detail = format!("{} for {path}", said(other, &body));
                 Err(Refusal::new(reasons::HOST_STATUS, detail))
             }
         }
@@ -312,6 +307,38 @@ impl Line {
     }
 }
 
+/// Where a host greets.
+pub(crate) fn hello_path(publisher: PublisherId) -> String {
+    format!("/muster/v1/hello/{publisher}")
+}
+
+/// A host's addresses.
+pub(crate) async fn addresses(
+    addr: &HostAddr,
+    resolver: Option<&Resolver>,
+) -> Result<Vec<IpAddr>, Refusal> {
+    match (addr.address(), resolver) {
+        (Some(ip), _) => Ok(vec![ip]),
+        (None, Some(resolver)) => resolver.addresses(addr.host()).await,
+        (None, None) => Err(muster_proto::reason::dns::DNS_NO_CONFIGURATION.into()),
+    }
+}
+
+/// A status with the first words that came with it: a host says there why it does not answer.
+fn said(status: u16, body: &[u8]) -> String {
+    match first_line(body).as_str() {
+        "" => status.to_string(),
+        line => format!("{status}: {line}"),
+    }
+}
+
+/// The first line of a body, cut where it is long.
+pub(crate) fn first_line(body: &[u8]) -> String {
+    let head = String::from_utf8_lossy(&body[..body.len().min(4 * WORDS_MAX)]).into_owned();
+    let line = head.trim_start().lines().next().unwrap_or_default();
+    line.chars().take(WORDS_MAX).collect()
+}
+
 pub(crate) fn holding(opened: &Opened, publisher: PublisherId) -> Result<&Holding, Refusal> {
     let holding = opened.state.publishers.get(&publisher);
     holding.ok_or_else(|| Refusal::from(reasons::NOT_INSTALLED))
@@ -319,7 +346,7 @@ pub(crate) fn holding(opened: &Opened, publisher: PublisherId) -> Result<&Holdin
 
 /// The revocations held, and the trusted floor for certificates: the highest that answers and
 /// policies have proved.
-fn known(
+pub(crate) fn known(
     opened: &Opened,
     holding: &Holding,
 ) -> Result<(RevocationSet, muster_proto::time::Timestamp), Refusal> {

@@ -10,7 +10,7 @@ use muster_proto::client::identity::{Identity, Own, OwnProduct};
 use muster_proto::client::state::{Holding, State};
 use muster_proto::client::trusted_time::Moment;
 use muster_proto::limits::{IDENTITY_BYTES_MAX, STATE_BYTES_MAX};
-use muster_proto::reason::client as reasons;
+use muster_proto::reason::{client as reasons, config};
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock, moment, written};
@@ -36,6 +36,14 @@ pub(crate) struct Opened {
     pub(crate) now: Moment,
 }
 
+/// Both files as they were found, nothing changed.
+pub(crate) struct Peeked {
+    /// Each file's bytes, nothing where there is none, or what is wrong with it.
+    pub(crate) files: [(&'static str, Result<Option<usize>, Refusal>); 2],
+    /// What they hold; what could not be read is as it would be built anew.
+    pub(crate) opened: Opened,
+}
+
 impl Vault {
     pub(crate) fn new(dir: PathBuf, clock: Arc<dyn Clock>) -> Self {
         Self { dir, clock }
@@ -56,6 +64,28 @@ impl Vault {
         })
     }
 
+    /// Both files as they are, for a diagnosis: no lock, nothing set aside, nothing written.
+    pub(crate) fn peek(&self) -> Peeked {
+        let state = self.read("state", STATE_BYTES_MAX, disk::PUBLIC, State::decode);
+        let identity = self.read(
+            "identity",
+            IDENTITY_BYTES_MAX,
+            disk::SECRET,
+            Identity::decode,
+        );
+        let files = [("state", size(&state)), ("identity", size(&identity))];
+        let state = state.ok().flatten().map(|(state, _)| state);
+        let identity = identity.ok().flatten().map(|(identity, _)| identity);
+        let mut opened = Opened {
+            state: state.unwrap_or_default(),
+            identity: identity.unwrap_or_default(),
+            now: Moment::default(),
+        };
+        opened.now = moment(self.clock(), &opened.state.written);
+        opened.agree();
+        Peeked { files, opened }
+    }
+
     /// Changes both files under the lock and writes what changed, the state first: a lease that is
     /// stored while the identity is not only leads to the same nonce being asked with again.
     ///
@@ -70,7 +100,7 @@ impl Vault {
         let lock = disk::lock_file(&self.dir.join("lock"))?;
         lock.lock().map_err(|error| {
             let detail = format!("{}: {error}", self.dir.display());
-            Refusal::new(muster_proto::reason::config::DIRECTORY_BUSY, detail)
+            Refusal::new(config::DIRECTORY_BUSY, detail)
         })?;
         let state = self.load("state", STATE_BYTES_MAX, disk::PUBLIC, State::decode)?;
         let identity = self.load(
@@ -113,6 +143,21 @@ impl Vault {
         ["state", "identity"].map(|name| disk::version(&self.dir.join(name)))
     }
 
+    /// Reads one file, and tells its bytes; nothing where there is none.
+    fn read<T>(
+        &self,
+        name: &str,
+        max: usize,
+        mode: u32,
+        decode: impl FnOnce(&[u8]) -> Result<T, Refusal>,
+    ) -> Result<Option<(T, usize)>, Refusal> {
+        let Some(bytes) = disk::read(&self.dir.join(name), max, mode)? else {
+            return Ok(None);
+        };
+        let bytes = Zeroizing::new(bytes);
+        Ok(Some((decode(&bytes)?, bytes.len())))
+    }
+
     /// Reads one file; a damaged one is kept aside, and then there is none.
     fn load<T>(
         &self,
@@ -121,19 +166,16 @@ impl Vault {
         mode: u32,
         decode: impl FnOnce(&[u8]) -> Result<T, Refusal>,
     ) -> Result<Option<T>, Refusal> {
-        let path = self.dir.join(name);
-        let refusal = match disk::read(&path, max, mode) {
-            Ok(None) => return Ok(None),
-            Ok(Some(bytes)) => match decode(&Zeroizing::new(bytes)) {
-                Ok(read) => return Ok(Some(read)),
-                Err(refusal) => refusal,
-            },
-            Err(refusal) if refusal.reason == muster_proto::reason::config::FILE_TOO_LARGE => {
-                refusal
+        let refusal = match self.read(name, max, mode, decode) {
+            Ok(read) => return Ok(read.map(|(read, _)| read)),
+            Err(refusal)
+                if [config::FILE_UNREADABLE, config::FILE_MODE].contains(&refusal.reason) =>
+            {
+                return Err(refusal);
             }
-            Err(refusal) => return Err(refusal),
+            Err(damaged) => damaged,
         };
-        let aside = disk::set_aside(&path)?;
+        let aside = disk::set_aside(&self.dir.join(name))?;
         let told = Refusal::new(
             reasons::SET_ASIDE,
             format!("{}: {refusal}", aside.display()),
@@ -141,6 +183,11 @@ impl Vault {
         tracing::warn!(code = told.reason.code(), "{told}");
         Ok(None)
     }
+}
+
+fn size<T>(read: &Result<Option<(T, usize)>, Refusal>) -> Result<Option<usize>, Refusal> {
+    let read = read.as_ref().map_err(Clone::clone)?;
+    Ok(read.as_ref().map(|(_, bytes)| *bytes))
 }
 
 impl Opened {
