@@ -410,7 +410,7 @@ async fn post(authority: &AuthorityClient, path: &str, body: Vec<u8>) -> Result<
 }
 
 /// An authority's answer, or its own reason for refusing.
-fn accept(status: u16, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn accept(status: u16, body: &[u8]) -> Result<Vec<u8>, Refusal> {
     if status == 200 {
         return Ok(body.to_vec());
     }

@@ -8,6 +8,7 @@
 mod admin;
 mod answer;
 mod dns;
+mod doctor;
 mod enrol;
 mod keys;
 mod metrics;
@@ -21,6 +22,7 @@ mod unanswered;
 pub use admin::{Admin, AuthorityAccess, Renewal};
 pub use answer::Unanswered;
 pub use dns::{DnsOptions, Wanted, Zone, ZoneStatus};
+pub use doctor::doctor;
 pub use enrol::{Enrolled, RootPin, publisher_of};
 pub use records::{Clock, Settings};
 pub use service::{Options, Ready, serve};

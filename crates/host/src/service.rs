@@ -31,6 +31,8 @@ use crate::unanswered::UnansweredLog;
 
 const CBOR: &str = "application/cbor";
 const BYTES: &str = "application/octet-stream";
+/// The file in the host's directory whose lock the service holds.
+pub(crate) const LOCK: &str = "serve.lock";
 
 /// How a host serves.
 #[derive(Clone)]
@@ -152,7 +154,7 @@ pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(
 /// One process serves a directory: two would each have a limiter of their own. The lock goes with
 /// the process, however it ends.
 fn lock_service(dir: &Path) -> Result<File, Refusal> {
-    let path = dir.join("serve.lock");
+    let path = dir.join(LOCK);
     let unwritable = |error: std::io::Error| {
         Refusal::new(
             config::FILE_UNWRITABLE,
