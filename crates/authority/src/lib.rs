@@ -14,6 +14,7 @@ mod activation;
 pub mod api;
 mod authority;
 mod directory;
+mod doctor;
 mod files;
 mod hosts;
 mod issuing;
@@ -26,6 +27,7 @@ pub mod signer;
 
 pub use authority::Authority;
 pub use directory::{Ceremony, Init};
+pub use doctor::{Examined, doctor};
 pub use issuing::{IssuingReport, Rotation};
 pub use keys::{IssuedKey, KeyOrder};
 pub use muster_store::authority::{AuditEntry, HostReport, KeyReport};
