@@ -109,6 +109,18 @@ pub(crate) enum Authority {
         #[arg(long)]
         insecure_http: bool,
     },
+    /// Go through every step of this authority, and say what was seen.
+    ///
+    /// Root, secrets, store, disk, clock, issuing key, products and the service. Nothing is changed. Exit
+    /// code 0: nothing fails, 1: a step fails; it is named, with what to do next.
+    Doctor {
+        /// Where the service should answer [default: the URL that init was told, else where it listens].
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+        /// A file of CA certificates (PEM) to trust for it beside the system's.
+        #[arg(long, value_name = "FILE")]
+        ca_file: Option<PathBuf>,
+    },
     /// Products and their signed policies: add, list, show, change, write out.
     #[command(subcommand)]
     Product(Box<Product>),

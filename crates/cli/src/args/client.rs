@@ -86,6 +86,12 @@ pub(crate) enum Client {
         #[arg(long)]
         check: bool,
     },
+    /// Go through every step between this machine and its licences, and say what was seen.
+    ///
+    /// Files, hardware, products and clock; then for each publisher where hosts come from, and for
+    /// each host its address, port, service, certificate, clock, answer and count. An ask that it makes
+    /// is a real one. Exit code 0: nothing fails, 1: a step fails; it is named, with what to do next.
+    Doctor,
     /// Ask this KMS host, and look for none in DNS.
     SetHost {
         /// HOST or HOST:PORT, an IPv6 address with a port in brackets; the port is 1688 by default.

@@ -87,6 +87,17 @@ pub(crate) enum Kms {
     Serve(ServeArgs),
     /// Show the counts, keys, certificates and DNS records of this host.
     Status,
+    /// Go through every step of this host, and say what was seen.
+    ///
+    /// Store, disk, clock, keys and certificates, the service, the authority, and what each DNS zone
+    /// says. Nothing is changed. Exit code 0: nothing fails, 1: a step fails; it is named, with what to
+    /// do next.
+    Doctor {
+        #[command(flatten)]
+        dns: DnsArgs,
+        #[command(flatten)]
+        access: AuthorityAccess,
+    },
     /// List the machines that were counted, and until when they count.
     Clients {
         /// Only those counted in the pool of this product.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use muster_authority::root::RootKeys;
 use muster_authority::serve::{ServeOptions, bind, serve_watched};
-use muster_authority::{Authority, Ceremony, IssuingReport, Rotation};
+use muster_authority::{Authority, Ceremony, Examined, IssuingReport, Rotation};
 use muster_machine::clock;
+use muster_net::http::authority::AuthorityOptions;
 use muster_proto::Refusal;
 use muster_proto::authority::root::IssuingTerms;
 use muster_proto::limits::{ISSUING_ANSWER_BYTES_MAX, REQUEST_BYTES_MAX, ROOT_BYTES_MAX};
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::service;
 use super::watching::watch;
-use super::{authority_issuing, authority_keys, authority_products};
+use super::{authority_issuing, authority_keys, authority_products, doctor_show};
 use crate::args::authority::{Authority as Verb, AuthorityArgs, AuthorityDir, Root as RootVerb};
 use crate::config::{self, AuthorityConfig};
 use crate::report::Report;
@@ -71,6 +72,7 @@ pub(super) async fn run(args: AuthorityArgs) -> Result<Report, Refusal> {
             };
             run_service(place, &options, metrics).await
         }
+        Verb::Doctor { url, ca_file } => Ok(doctor(&place, url, ca_file).await),
         Verb::Product(verb) => authority_products::run(&place, *verb).await,
         Verb::Key(verb) => authority_keys::run(&place, verb).await,
         Verb::Host(verb) => authority_keys::hosts(&place, verb).await,
@@ -91,6 +93,21 @@ pub(super) async fn run(args: AuthorityArgs) -> Result<Report, Refusal> {
             ))
         }
     }
+}
+
+async fn doctor(place: &Place, url: Option<String>, ca_file: Option<PathBuf>) -> Report {
+    let listen = place.config.listen.map(|addr| addr.to_string());
+    let examined = Examined {
+        directory: place.dir.clone(),
+        url,
+        listen: listen.unwrap_or_else(|| LISTEN.to_owned()),
+        access: AuthorityOptions {
+            ca_file,
+            insecure_http: place.config.insecure_http,
+            ..AuthorityOptions::default()
+        },
+    };
+    doctor_show::report(&muster_authority::doctor(&examined, clock::now()).await)
 }
 
 async fn certify(place: &Place, file: &Path, out: &Path) -> Result<Report, Refusal> {

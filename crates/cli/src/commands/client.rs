@@ -19,6 +19,7 @@ use muster_proto::wire::Bundle;
 use serde_json::json;
 
 use super::client_show;
+use super::doctor_show;
 use super::service;
 use crate::args::client::{Client as Verb, ClientArgs, ClientDir, Only};
 use crate::args::kms::AuthorityAccess;
@@ -40,6 +41,9 @@ pub(super) async fn run(args: ClientArgs) -> Result<Report, Refusal> {
     }
     if let Verb::Activate { only } = args.verb {
         return Ok(activated(&activate(&args.at, only).await?));
+    }
+    if let Verb::Doctor = args.verb {
+        return Ok(doctor_show::report(&examined(&args.at)?.doctor().await));
     }
     let client = open(&args.at)?;
     match args.verb {
@@ -171,6 +175,18 @@ fn shown(at: &ClientDir, only: &Only) -> Result<Status, Refusal> {
         }
     }
     Ok(whole)
+}
+
+/// For a diagnosis: the machine's directory where it holds a state, else the user's own.
+fn examined(at: &ClientDir) -> Result<Client, Refusal> {
+    let config: ClientConfig = config::load(at.config.as_deref(), "client")?;
+    let named = at.dir.clone().or_else(|| config.dir.clone());
+    let system = dirs::system_dir("client");
+    let dir = named.unwrap_or_else(|| match system.join("state").exists() {
+        true => system,
+        false => dirs::user_dir("client"),
+    });
+    build(at, &config, dir)
 }
 
 /// Whether a directory just does not hold what was named.

@@ -18,12 +18,25 @@ pub(super) fn run(code: Option<&str>) -> Result<Report, Refusal> {
     };
     let reason = Reason::find(code)
         .ok_or_else(|| Refusal::new(reasons::UNKNOWN_CODE, format!("{code:?}")))?;
-    let text = format!(
+    let mut text = format!(
         "{}: {}.\n\nLikely cause: {}.\nNext: {}.",
         reason.code(),
         reason.text(),
         reason.cause(),
         reason.next()
     );
+    if let Some(doctor) = doctor_of(reason.code()) {
+        text.push_str(&format!("\nTo go through every step: {doctor}."));
+    }
     Ok(Report::new(reason_json(reason), text))
+}
+
+/// The diagnosis in which a reason of this area is met.
+fn doctor_of(code: &str) -> Option<&'static str> {
+    match code.split('-').nth(1)? {
+        "CLI" => Some("muster client doctor"),
+        "KMS" => Some("muster kms doctor"),
+        "AUT" => Some("muster authority doctor"),
+        _ => None,
+    }
 }

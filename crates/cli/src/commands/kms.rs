@@ -18,6 +18,7 @@ use muster_proto::time::Span;
 use muster_proto::wire::Bundle;
 use serde_json::json;
 
+use super::doctor_show;
 use super::kms_show;
 use super::service;
 use super::watching::watch;
@@ -60,6 +61,10 @@ pub(super) async fn run(args: KmsArgs) -> Result<Report, Refusal> {
         }
         Kms::Serve(args) => serve(host, args).await,
         Kms::Status => Ok(kms_show::status(&host.admin()?.status().await?)),
+        Kms::Doctor { dns, access } => {
+            let options = host.options(&dns, Vec::new(), &access)?;
+            Ok(doctor_show::report(&muster_host::doctor(&options).await))
+        }
         Kms::Clients {
             product,
             limit,
@@ -126,6 +131,27 @@ impl Host {
             ca_file: args.ca_file.clone().or_else(|| self.config.ca_file.clone()),
             insecure_http: args.insecure_http,
         }
+    }
+
+    /// How the service is run with these arguments.
+    fn options(
+        &self,
+        dns: &DnsArgs,
+        listen: Vec<SocketAddr>,
+        access: &AccessArgs,
+    ) -> Result<Options, Refusal> {
+        let listen = match (listen.is_empty(), self.config.listen.is_empty()) {
+            (false, _) => listen,
+            (true, false) => self.config.listen.clone(),
+            (true, true) => vec![SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, PORT))],
+        };
+        Ok(Options {
+            dir: self.dir.clone(),
+            listen,
+            dns: dns_options(dns, &self.config, &self.machine)?,
+            machine: self.machine.clone(),
+            access: self.access(access),
+        })
     }
 
     async fn install(
@@ -269,20 +295,8 @@ impl Host {
 }
 
 async fn serve(host: Host, args: ServeArgs) -> Result<Report, Refusal> {
-    let dns = dns_options(&args.dns, &host.config, &host.machine)?;
-    let listen: Vec<SocketAddr> = match (args.listen.is_empty(), host.config.listen.is_empty()) {
-        (false, _) => args.listen,
-        (true, false) => host.config.listen.clone(),
-        (true, true) => vec![SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, PORT))],
-    };
-    let access = host.access(&args.access);
-    let options = Options {
-        dir: host.dir.clone(),
-        listen,
-        dns: dns.clone(),
-        machine: host.machine,
-        access,
-    };
+    let options = host.options(&args.dns, args.listen, &args.access)?;
+    let dns = options.dns.clone();
     let metrics = args.metrics.or(host.config.metrics);
     let ready = Ready::open(options).await?.watched(watch(metrics)?);
     let shutdown = service::shutdown()?;

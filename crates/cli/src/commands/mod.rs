@@ -6,6 +6,7 @@ mod authority_keys;
 mod authority_products;
 mod client;
 mod client_show;
+mod doctor_show;
 mod explain;
 mod inspect;
 mod kms;

@@ -166,7 +166,7 @@ pub(crate) fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("the mode is set");
 }
 
-fn give_away(path: &Path) {
+pub(crate) fn give_away(path: &Path) {
     // Fails where this user is not root: then the files are its own already.
     let _ = Command::new("chown")
         .args(["-R", "65534"])

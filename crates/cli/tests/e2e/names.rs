@@ -4,11 +4,12 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use muster_net::dns::update::{HostRecords, register};
 use muster_net::dns::{LabDns, Resolver, TsigKey};
 use muster_proto::time::Span;
 use serde_json::Value;
@@ -16,7 +17,7 @@ use tokio::runtime::Runtime;
 
 use crate::estate::{Estate, running_time};
 
-const ZONE: &str = "corp.test";
+pub(crate) const ZONE: &str = "corp.test";
 const SRV: &str = "_muster-kms._tcp.corp.test";
 
 /// A DNS server of one zone in this process, and the file of its key.
@@ -53,6 +54,24 @@ impl Zone {
         self.server.addr().to_string()
     }
 
+    /// Writes an SRV record for a host, with its address where it has one.
+    pub(crate) fn register(&self, target: &str, port: u16, address: Option<IpAddr>) {
+        let key = TsigKey::read(Path::new(&self.key)).expect("the test's own material is good");
+        let records = HostRecords {
+            target: target.to_owned(),
+            port,
+            priority: 0,
+            weight: 0,
+            addresses: address.into_iter().collect(),
+            former: None,
+        };
+        let servers = [self.server.addr()];
+        let update = register(&servers, ZONE, &key, &records);
+        self.runtime
+            .block_on(update)
+            .expect("the server takes the record");
+    }
+
     /// The ports that the zone names, in order.
     fn ports(&self) -> Vec<u16> {
         let resolver =
@@ -65,7 +84,7 @@ impl Zone {
 }
 
 /// Writes a key as BIND does, for its owner only.
-fn write_key(path: &Path, key: &TsigKey) -> String {
+pub(crate) fn write_key(path: &Path, key: &TsigKey) -> String {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -80,7 +99,7 @@ fn write_key(path: &Path, key: &TsigKey) -> String {
 }
 
 /// A port on which everything is taken and nothing answered.
-fn silent() -> (UdpSocket, TcpListener) {
+pub(crate) fn silent() -> (UdpSocket, TcpListener) {
     loop {
         let udp = UdpSocket::bind("127.0.0.1:0").expect("the test's own material is good");
         if let Ok(tcp) =
@@ -91,7 +110,7 @@ fn silent() -> (UdpSocket, TcpListener) {
     }
 }
 
-fn dns_args<'a>(server: &'a str, key: &'a str) -> [&'a str; 8] {
+pub(crate) fn dns_args<'a>(server: &'a str, key: &'a str) -> [&'a str; 8] {
     [
         "--dns-server",
         server,
@@ -105,7 +124,7 @@ fn dns_args<'a>(server: &'a str, key: &'a str) -> [&'a str; 8] {
 }
 
 /// The first zone's status, once the service has tried it.
-fn zone_status(estate: &Estate, host: &str, state: &str) -> Value {
+pub(crate) fn zone_status(estate: &Estate, host: &str, state: &str) -> Value {
     let mut status = Value::Null;
     for _ in 0..300 {
         status = estate.kms(host, &["status", "--json"]).done().json();
