@@ -14,7 +14,7 @@ use muster_proto::crypto::sha256;
 use muster_proto::host::{
     AskFacts, AskedPool, ClientKey, ClientRow, Decision, Desk, Known, PoolNumber, Source, Verdict,
 };
-use muster_proto::ids::{Nonce, PublisherId, Thumbprint};
+use muster_proto::ids::{Nonce, PublisherId, StoreId, Thumbprint};
 use muster_proto::statement::answer::{Answer, Outcome as Answered};
 use muster_proto::statement::ask::{AskedProduct, Ticket};
 use muster_proto::statement::revocations::RevocationSet;
@@ -32,6 +32,7 @@ const VERIFY_EVERY: usize = 16;
 /// What all asks have in common at the store.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counting {
+    pub(crate) store: StoreId,
     pub(crate) publisher: PublisherId,
     pub(crate) pool: PoolNumber,
     pub(crate) window: Span,
@@ -42,6 +43,7 @@ impl Counting {
     /// The facts of one ask.
     pub(crate) fn facts(&self, thumbprint: Thumbprint, ticket: Option<Ticket>) -> AskFacts {
         AskFacts {
+            store: self.store,
             client: ClientKey {
                 publisher: self.publisher,
                 client: thumbprint.into(),

@@ -67,13 +67,15 @@ pub(crate) async fn fill(
     };
     let store = open_store(host, options)?;
     let publisher = estate.bundle.root.publisher();
+    let identity = store.identity().await?;
     let counting = Counting {
+        store: identity.id,
         publisher,
         pool: store.pool(publisher, estate.policy.pool.clone()).await?,
         window: estate.policy.window,
         budget: u32::MAX,
     };
-    let desk = Desk::with_limiter(store.identity().await?, Limiter::new(u32::MAX, 16));
+    let desk = Desk::with_limiter(identity, Limiter::new(u32::MAX, 16));
     let shared: Arc<dyn Decide> = Arc::new(Mutex::new(desk.clone()));
     let filler = Filler {
         store: &store,

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use muster_proto::host::{self, AnswerParts, AskFacts, Decision, Served};
-use muster_proto::ids::{ProductId, PublisherId, Thumbprint};
-use muster_proto::reason::{kms as reasons, statement};
+use muster_proto::ids::{ProductId, PublisherId, StoreId, Thumbprint};
+use muster_proto::reason::{kms as reasons, statement, store as store_reasons};
 use muster_proto::statement::ask::Ask;
 use muster_proto::time::Timestamp;
 use muster_proto::wire::SealedHead;
@@ -34,6 +34,7 @@ impl Unanswered {
 /// An ask that was opened, on its way to its answer.
 struct Exchange<'a> {
     keys: &'a PublisherKeys,
+    store: StoreId,
     ask: &'a Ask,
     name: Thumbprint,
     now: Timestamp,
@@ -46,10 +47,10 @@ impl KmsHost {
         let unavailable = |refusal| Unanswered::new(503, refusal);
         let now = self.trusted_now().map_err(unavailable)?;
         let (head, seal) = SealedHead::split(body).map_err(bad)?;
-        let keys = self
-            .keys_of(&head.publisher)
+        let (keys, store) = self
+            .served_by(&head.publisher)
             .ok_or_else(|| Unanswered::new(404, reasons::UNKNOWN_PUBLISHER))?;
-        // Both are told by 409: the client fetches the greeting again and seals anew.
+        // What changed under the client is told by 409: it fetches the greeting again and seals anew.
         if head.audience != keys.audience() {
             return Err(Unanswered::new(409, statement::AUDIENCE));
         }
@@ -61,27 +62,42 @@ impl KmsHost {
         let (ask, name) = Ask::open(&bytes, head.publisher, keys.audience()).map_err(bad)?;
         let exchange = Exchange {
             keys: &keys,
+            store,
             ask: &ask,
             name,
             now,
         };
-        let answer = self.decide(&exchange, peer).await.map_err(unavailable)?;
-        Ok(answer_key.seal_answer(&answer))
+        match self.decide(&exchange, peer).await {
+            Ok(answer) => Ok(answer_key.seal_answer(&answer)),
+            Err(refusal) if refusal.reason == store_reasons::REPLACED => {
+                self.follow_replaced().await.map_err(unavailable)?;
+                Err(Unanswered::new(409, refusal))
+            }
+            Err(refusal) => Err(unavailable(refusal)),
+        }
     }
 
     /// The host's greeting for a publisher; none for one it does not serve.
     pub fn hello(&self, publisher: &PublisherId) -> Option<Vec<u8>> {
-        Some(self.keys_of(publisher)?.hello(self.store_id()))
+        let (keys, store) = self.served_by(publisher)?;
+        Some(keys.hello(store))
     }
 
     async fn decide(&self, exchange: &Exchange<'_>, peer: IpAddr) -> Result<Vec<u8>, Refusal> {
-        let Exchange { keys, ask, now, .. } = exchange;
+        let Exchange {
+            keys,
+            store,
+            ask,
+            now,
+            ..
+        } = exchange;
         let (served, refused) = host::sort_products(ask, &keys.cert, &keys.policies);
         let decision = if served.is_empty() {
             Decision::refused(reasons::NOTHING_SERVED)
         } else {
             let budget = keys.cert.client_budget;
             let facts = AskFacts::of(
+                *store,
                 ask,
                 keys.publisher,
                 peer.into(),
@@ -106,6 +122,7 @@ impl KmsHost {
     ) -> Vec<u8> {
         let Exchange {
             keys,
+            store,
             ask,
             name,
             now,
@@ -123,7 +140,7 @@ impl KmsHost {
         );
         let parts = AnswerParts {
             ask: *name,
-            store: self.store_id(),
+            store: *store,
             leases: leases.iter().map(|lease| keys.sign(lease)).collect(),
             refused,
             intervals: self.intervals().effective(served),

@@ -69,6 +69,16 @@ impl KmsHost {
         if self.read_view(|view| view.version) == version {
             return Ok(false);
         }
+        self.reload(version).await?;
+        Ok(true)
+    }
+
+    /// Takes everything in anew: the store turned out to be another one.
+    pub(crate) async fn follow_replaced(&self) -> Result<(), Refusal> {
+        self.reload(self.records.version().await?).await
+    }
+
+    async fn reload(&self, version: u64) -> Result<(), Refusal> {
         let publishers = load_keys(&self.records).await?;
         // A restore may have brought another identity.
         let identity = self.records.identity().await?;
@@ -86,7 +96,7 @@ impl KmsHost {
             store,
             version,
         };
-        Ok(true)
+        Ok(())
     }
 
     /// What time brings: the clock is noted, and opening keys are replaced. Once an hour is enough.
@@ -94,6 +104,7 @@ impl KmsHost {
         let now = self.trusted_now()?;
         let reference = self.records.reference();
         self.records.put_clock_reference(reference, None).await?;
+        tracing::debug!("the clock was noted");
         self.rotate_opening_keys(now).await
     }
 
@@ -124,6 +135,14 @@ impl KmsHost {
         self.read_view(|view| view.publishers.get(publisher).cloned())
     }
 
+    /// The keys of a publisher, with the store that numbered their pools: both of one moment.
+    pub(crate) fn served_by(
+        &self,
+        publisher: &PublisherId,
+    ) -> Option<(Arc<PublisherKeys>, StoreId)> {
+        self.read_view(|view| Some((view.publishers.get(publisher).cloned()?, view.store)))
+    }
+
     /// Publishers that are served.
     pub(crate) fn publishers(&self) -> usize {
         self.read_view(|view| view.publishers.len())
@@ -137,11 +156,6 @@ impl KmsHost {
     /// The administrator's intervals.
     pub(crate) fn intervals(&self) -> Intervals {
         self.read_view(|view| view.settings.intervals)
-    }
-
-    /// The store's id.
-    pub(crate) fn store_id(&self) -> StoreId {
-        self.read_view(|view| view.store)
     }
 
     /// Lets the store decide and commit.

@@ -170,7 +170,15 @@ impl Estate {
         let decision = if served.is_empty() {
             Decision::refused(reasons::NOTHING_SERVED)
         } else {
-            let facts = AskFacts::of(&ask, publisher, source, &served, &self.numbers, budget);
+            let facts = AskFacts::of(
+                self.desk.store().id,
+                &ask,
+                publisher,
+                source,
+                &served,
+                &self.numbers,
+                budget,
+            );
             let decision = self.desk.decide(&self.known(&facts, now), &facts, now);
             for (client, row) in [&decision.change.predecessor, &decision.change.client]
                 .into_iter()
@@ -549,6 +557,7 @@ fn a_smaller_budget_never_makes_leases_that_do_not_verify() {
     };
     let (served, _) = sort_products(&ask, &estate.cert, &estate.policies);
     let facts = AskFacts::of(
+        estate.desk.store().id,
         &ask,
         estate.root.publisher(),
         Source::V6([1; 8]),

@@ -58,7 +58,8 @@ pub trait KmsStore: Send + Sync {
     fn pool(&self, publisher: PublisherId, pool: PoolId) -> Pending<'_, PoolNumber>;
 
     /// Loads what is known of an ask, has it decided, applies the change and the counters in the
-    /// same transaction, and gives back the decision when that is durable.
+    /// same transaction, and gives back the decision when that is durable. Refuses (`REPLACED`) facts
+    /// that were gathered of another store: a backup may have been restored meanwhile.
     fn submit(
         &self,
         desk: Arc<dyn Decide>,

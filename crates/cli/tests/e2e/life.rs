@@ -199,6 +199,58 @@ fn a_host_is_restored_under_its_running_service() {
     assert_eq!(host.stop(), 0);
 }
 
+/// Another host's backup under the running service: the very next ask is decided by the restored
+/// store's identity and never by the one before, and the machines ask on without a word.
+#[test]
+fn another_hosts_backup_takes_over_at_once() {
+    let estate = estate_of(&["solo"]);
+    let authority = estate.serve_authority();
+    for host in ["kms", "other"] {
+        // Two hosts of one name at one place would be one, which never shows an older certificate.
+        let name = Path::new(&estate.hardware(host)).join("etc/hostname");
+        fs::write(name, host).unwrap();
+        estate.certify(host, "solo", &authority);
+    }
+    let generic = estate.key("solo", "generic");
+    // The other host has counted machines of its own.
+    let other = estate.serve_kms("other", &[]);
+    for machine in ["theirs1", "theirs2"] {
+        estate.machine(machine, "solo", &generic, &other.address);
+        estate.client(machine, &["activate"]).done();
+    }
+    let backups = [estate.path("first"), estate.path("second")];
+    let backup = |host: &str, out: &Path| {
+        let backup = ["backup", "--out", text(out)];
+        estate.kms(host, &backup).done();
+    };
+    backup("other", &backups[1]);
+    assert_eq!(other.stop(), 0);
+    let host = estate.serve_kms("kms", &[]);
+    for machine in ["ours", "theirs1"] {
+        estate.machine(machine, "solo", &generic, &host.address);
+        estate.client(machine, &["activate"]).done();
+    }
+    backup("kms", &backups[0]);
+
+    for round in 0..6 {
+        let backup = text(&backups[(round + 1) % 2]);
+        estate.kms("kms", &["restore", backup]).done();
+        for machine in ["ours", "theirs1", "ours"] {
+            let asked = estate.client(machine, &["activate"]).done();
+            assert_eq!(asked.stderr, "", "round {round}, {machine}");
+        }
+        let status = estate.kms("kms", &["status", "--json"]).done().json();
+        // The second backup holds two machines, of which one asks, and another comes.
+        let counted = if round % 2 == 0 { 3 } else { 2 };
+        assert_eq!(status["pools"][0]["count"], counted, "{status:#}");
+    }
+    let log = host.log();
+    let told = |code: &str| log.iter().filter(|line| line.contains(code)).count();
+    assert_eq!(told("MUSTER-KMS-0006"), 0, "nobody is re-keyed: {log:#?}");
+    assert!(told("MUSTER-STO-0019") > 0, "the window was met: {log:#?}");
+    assert_eq!(host.stop(), 0);
+}
+
 /// Copied before it ever asked: every copy is a machine of its own within two asks.
 #[test]
 fn copies_made_before_the_first_contact_are_counted() {

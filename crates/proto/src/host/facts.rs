@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::client::LicenceState;
-use crate::ids::{ClientId, Nonce, PoolId, PublisherId, Thumbprint};
+use crate::ids::{ClientId, Nonce, PoolId, PublisherId, StoreId, Thumbprint};
 use crate::statement::ask::{Ask, Ticket};
 use crate::time::Span;
 
@@ -57,6 +57,9 @@ pub struct PredecessorFacts {
 /// Everything about an ask that a decision rests on.
 #[derive(Clone, Debug)]
 pub struct AskFacts {
+    /// The store that gave the pools their numbers: in another one they mean others, and the ask is
+    /// not decided there.
+    pub store: StoreId,
     /// Whose row it is.
     pub client: ClientKey,
     /// The client key's thumbprint: tickets are bound to it.
@@ -84,6 +87,7 @@ impl AskFacts {
     /// The facts of an ask whose products have been sorted. A pool that has no number is left out;
     /// the store gives a number to every pool of a host's policies before it asks.
     pub fn of(
+        store: StoreId,
         ask: &Ask,
         publisher: PublisherId,
         source: Source,
@@ -112,6 +116,7 @@ impl AskFacts {
             }
         });
         Self {
+            store,
             client: ClientKey {
                 publisher,
                 client: thumbprint.into(),

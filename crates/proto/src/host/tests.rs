@@ -40,6 +40,7 @@ fn holder(client: u8) -> Holder {
 
 fn facts(client: u8, nonce: u8) -> AskFacts {
     AskFacts {
+        store: store(1).id,
         client: ClientKey {
             publisher: PUBLISHER,
             client: thumbprint(client).into(),

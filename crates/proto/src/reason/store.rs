@@ -60,4 +60,7 @@ reasons! {
     NEARLY_FULL = "MUSTER-STO-0019", "The disk is nearly full",
         "the file system, or this user's quota of it, has less than 64 MiB left",
         "free space before it is full";
+    REPLACED = "MUSTER-STO-0020", "Another host's store has come in the place of this one",
+        "a backup of another host was restored while this ask was under way",
+        "nothing: the client fetches the host's greeting and asks again";
 }

@@ -209,6 +209,8 @@ pub(crate) fn facts(message: &Message) -> AskFacts {
         order: Ticket::from_bytes(&order),
     });
     AskFacts {
+        // Which store decides is the exploration's own choice.
+        store: StoreId([1; 8]),
         client: ClientKey {
             publisher: PublisherId([1; 16]),
             client: client_id(message.key),

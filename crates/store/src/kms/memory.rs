@@ -9,7 +9,7 @@ use muster_proto::Refusal;
 use muster_proto::host::{
     AskFacts, AuditEvent, ClientKey, ClientRow, Decision, Known, PoolNumber, StoreIdentity, hour_of,
 };
-use muster_proto::ids::{ClientId, PoolId, PublisherId};
+use muster_proto::ids::{ClientId, PoolId, PublisherId, StoreId};
 use muster_proto::limits::{LIST_ROWS_MAX, STORE_POOLS_MAX};
 use muster_proto::reason::store as reasons;
 use muster_proto::time::Timestamp;
@@ -93,7 +93,7 @@ impl KmsStore for MemoryKms {
         now: Timestamp,
     ) -> Pending<'_, Decision> {
         self.ready(|state| {
-            state.check(&facts)?;
+            state.check(&facts, self.identity.id)?;
             let known = state.known(&facts, now);
             let decision = desk.decide(&known, &facts, now);
             state.apply(&facts, &decision, now);
@@ -198,7 +198,10 @@ impl State {
         Ok(number_of(self.pools.len() - 1))
     }
 
-    fn check(&self, facts: &AskFacts) -> Result<(), Refusal> {
+    fn check(&self, facts: &AskFacts, own: StoreId) -> Result<(), Refusal> {
+        if facts.store != own {
+            return Err(reasons::REPLACED.into());
+        }
         if facts.pools.is_empty() {
             return Err(Refusal::new(reasons::INTERNAL, "an ask without a pool"));
         }

@@ -98,6 +98,7 @@ pub(crate) fn facts(ask: &Ask) -> AskFacts {
     let window = Span::from_seconds(ask.window);
     let pools = std::iter::once(ask.pool).chain(ask.second_pool);
     AskFacts {
+        store: identity().id,
         client: client_key(ask.client),
         thumbprint: thumbprint(ask.client),
         nonce: Nonce(nonce),

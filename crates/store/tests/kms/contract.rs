@@ -7,10 +7,12 @@ use crate::common::{
     publisher, ticket_of,
 };
 use muster_proto::client::LicenceState;
-use muster_proto::host::{PoolNumber, Verdict};
+use muster_proto::host::{AskFacts, PoolNumber, StoreIdentity, Verdict};
+use muster_proto::ids::StoreId;
 use muster_proto::limits::{CLIENT_ROW_KEPT_SECONDS, STORE_VALUE_BYTES_MAX};
 use muster_proto::reason::{kms, store as reasons};
-use muster_store::kms::{Audited, ClientPage, KmsStore, ValueChange};
+use muster_store::kms::{Audited, ClientPage, KmsStore, SqliteKms, ValueChange};
+use muster_store::sqlite::Options;
 use zeroize::Zeroizing;
 
 contract! {
@@ -42,6 +44,18 @@ contract! {
         assert_eq!(count(NOW + WINDOW).await, 5);
         assert_eq!(count(NOW + WINDOW + HOUR).await, 0);
         assert_eq!(count(NOW).await, 5, "a look at another hour changes nothing");
+    }
+
+    /// What was gathered of another store is not decided here, and nothing changes.
+    fn facts_of_another_store_are_refused(store) {
+        let pool = store.pool(publisher(1), pool_id("cad")).await.unwrap();
+        let other = AskFacts { store: StoreId([9; 8]), ..facts(&Ask::new(1, pool)) };
+        let refused = store.submit(desk(), other, at(NOW)).await.unwrap_err();
+        assert_eq!(refused.reason, reasons::REPLACED);
+        let pools = store.pools(at(NOW)).await.unwrap();
+        assert_eq!((pools[0].count, pools[0].requests.total), (0, 0));
+        assert!(store.audit(0, 10).await.unwrap().is_empty());
+        assert!(store.submit(desk(), facts(&Ask::new(1, pool)), at(NOW)).await.unwrap().is_granted());
     }
 
     /// A renewal moves the end; the ticket goes on; the counters of states are kept.
@@ -258,6 +272,50 @@ fn two_hosts_of_one_store_count_once() {
         assert_eq!(
             (decision.reason, decision.counts),
             (kms::RENEWED, vec![(pool, 1)])
+        );
+    });
+}
+
+/// Another store's backup under an open store: an ask prepared before is not decided in it, and the
+/// restored store stays as its backup was.
+#[test]
+fn an_ask_prepared_before_a_restore_of_another_store_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    block_on(async {
+        let store: Arc<dyn KmsStore> = Arc::new(common::sqlite(&directory));
+        let pool = store.pool(publisher(1), pool_id("cad")).await.unwrap();
+        let prepared = facts(&Ask::new(1, pool));
+        let theirs = StoreIdentity {
+            id: StoreId([9; 8]),
+            ..common::identity()
+        };
+        let own = theirs.clone();
+        let other = SqliteKms::open(&file("other.db"), Options::default(), || own).unwrap();
+        assert_eq!(
+            other.pool(publisher(1), pool_id("cad")).await.unwrap(),
+            pool
+        );
+        other.backup(file("backup")).await.unwrap();
+        SqliteKms::restore(&file("backup"), &file("kms.db"), at(NOW)).unwrap();
+
+        let refused = store
+            .submit(desk(), prepared.clone(), at(NOW))
+            .await
+            .unwrap_err();
+        assert_eq!(refused.reason, reasons::REPLACED);
+        assert_eq!(store.identity().await.unwrap().id, theirs.id);
+        assert_eq!(store.pools(at(NOW)).await.unwrap()[0].requests.total, 0);
+        let anew = AskFacts {
+            store: theirs.id,
+            ..prepared
+        };
+        assert!(
+            store
+                .submit(desk(), anew, at(NOW))
+                .await
+                .unwrap()
+                .is_granted()
         );
     });
 }

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::counters::Counters;
 use super::sql;
-use super::values::{Event, write_audit};
+use super::values::{self, Event, write_audit};
 use crate::kms::{Decide, row};
 
 pub(super) fn submit(
@@ -23,6 +23,10 @@ pub(super) fn submit(
     now: Timestamp,
     sweep: &Mutex<Sweep>,
 ) -> Result<Decision, Refusal> {
+    // A restore may have put another store here since the facts were gathered.
+    if values::store_id(connection)? != facts.store {
+        return Err(reasons::REPLACED.into());
+    }
     let mut counters = Counters::at(connection, hour_of(now));
     let first = facts.pools.first().ok_or_else(|| {
         Refusal::new(

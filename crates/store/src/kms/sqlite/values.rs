@@ -55,6 +55,13 @@ pub(super) fn identity(connection: &Connection) -> Result<StoreIdentity, Refusal
     read().ok_or_else(|| Refusal::new(reasons::ROW_UNREADABLE, "the store's identity"))
 }
 
+/// The store's id alone, as each ask compares it; the secret beside it is not read.
+pub(super) fn store_id(connection: &Connection) -> Result<StoreId, Refusal> {
+    const FIND: &str = "SELECT substr(identity, 1, 8) FROM store";
+    let mut find = sql(connection.prepare_cached(FIND))?;
+    sql(find.query_row([], |row| row.get(0))).map(StoreId)
+}
+
 pub(super) fn value(
     connection: &Connection,
     kind: &str,
