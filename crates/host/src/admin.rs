@@ -22,6 +22,7 @@ use crate::dns::{DnsOptions, Wanted, ZoneStatus};
 use crate::enrol::{Enrolled, RootPin, begin, complete, publisher_of};
 use crate::keys::{PublisherKeys, StoredKeys};
 use crate::records::{Clock, DATABASE, Records, Settings, make_dir};
+use crate::refresh::repeat;
 use crate::status::{self, ClientLine, ClientPage, Status};
 
 /// How the authority is reached.
@@ -234,7 +235,8 @@ impl Admin {
         for stored in self.records.all_keys().await?.1 {
             if stored.is_certified() {
                 let publisher = stored.root()?.publisher();
-                outcomes.push((publisher, self.renew_one(publisher, access, offline).await));
+                let renewal = repeat(|| self.renew_one(publisher, access, offline));
+                outcomes.push((publisher, renewal.await));
             }
         }
         if outcomes.is_empty() {

@@ -3,10 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use muster_net::dns::Resolver;
-use muster_net::dns::TsigKey;
 use muster_net::dns::update::{self, HostRecords};
+use muster_net::dns::{Resolver, TsigKey, check_name};
 use muster_proto::Refusal;
+use muster_proto::host::{Made, Round};
 use muster_proto::reason::{config, kms as reasons};
 use muster_proto::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,11 +31,8 @@ impl FromStr for Zone {
             Refusal::new(config::MISUSED, detail)
         };
         let mut parts = text.split(',').map(str::trim);
-        let name = parts
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches('.')
-            .to_ascii_lowercase();
+        let name = check_name(parts.next().unwrap_or_default())
+            .map_err(|refusal| Refusal::new(config::MISUSED, refusal.detail))?;
         let mut number = || match parts.next() {
             None => Ok(0),
             Some(part) => part.parse().map_err(|_| refuse()),
@@ -45,7 +42,7 @@ impl FromStr for Zone {
             weight: number()?,
             name,
         };
-        if zone.name.is_empty() || parts.next().is_some() {
+        if parts.next().is_some() {
             return Err(refuse());
         }
         Ok(zone)
@@ -88,7 +85,21 @@ pub struct ZoneStatus {
     /// Target and port of the SRV record that this host has in the zone, as far as it knows.
     #[serde(default)]
     pub written: Option<(String, u16)>,
+    /// When the service tries or refreshes it next, in seconds since 1970; it has not run since a
+    /// command withdrew the records where there is none.
+    #[serde(default)]
+    pub next: Option<u64>,
 }
+
+impl ZoneStatus {
+    /// Whether records may stand; a status of an earlier release tells it by its state alone.
+    pub(crate) fn may_stand(&self) -> bool {
+        self.written.is_some() || self.state == PUBLISHED
+    }
+}
+
+/// The state of a zone in which the host's records stand.
+const PUBLISHED: &str = "published";
 
 /// What to do to the records.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -139,6 +150,23 @@ impl DnsOptions {
             lines.extend(self.records(zone, port).lines(&zone.name)?);
         }
         Ok(lines)
+    }
+
+    /// Writes the records of every zone and says when they are to be written next.
+    pub(crate) async fn publish(
+        &self,
+        port: u16,
+        before: &[ZoneStatus],
+        now: Timestamp,
+    ) -> (Vec<ZoneStatus>, Made) {
+        let mut zones = self.update(Wanted::Published, port, before, now).await;
+        let made = Made {
+            at: now,
+            is_done: zones.iter().all(|zone| zone.message.is_none()),
+        };
+        let next = Round::REGISTRATION.due(now, Some(made)).seconds();
+        zones.iter_mut().for_each(|zone| zone.next = Some(next));
+        (zones, made)
     }
 
     /// Updates every zone; one that fails does not keep the others from being updated. `before` is
@@ -199,7 +227,7 @@ fn tell(
     now: Timestamp,
 ) -> ZoneStatus {
     let (done, written) = match wanted {
-        Wanted::Published => ("published", Some((records.target, records.port))),
+        Wanted::Published => (PUBLISHED, Some((records.target, records.port))),
         Wanted::Withdrawn => ("withdrawn", None),
     };
     let failure = outcome.err();
@@ -224,6 +252,7 @@ fn tell(
             .map(|refusal| refusal.reason.code().to_owned()),
         message: failure.map(|refusal| refusal.to_string()),
         written: if is_done { written } else { records.former },
+        next: None,
     }
 }
 
@@ -251,6 +280,9 @@ mod tests {
         for wrong in [
             "",
             ",1",
+            ".",
+            "corp test",
+            "corp..test",
             "corp.test,x",
             "corp.test,70000",
             "corp.test,1,2,3",

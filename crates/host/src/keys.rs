@@ -303,3 +303,68 @@ fn read_revocations(
     }
     Ok((revoked, numbered))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MADE: u64 = 1_800_000_000;
+
+    fn after_days(days: u64) -> Timestamp {
+        Timestamp::from_seconds(MADE) + Span::from_days(days)
+    }
+
+    /// Keys with one opening key, made at [`MADE`].
+    fn keys() -> StoredKeys {
+        StoredKeys {
+            root: Vec::new(),
+            authority: None,
+            signing_seed: [1; 32],
+            opening: vec![StoredOpening {
+                secret: [2; 32],
+                made: MADE,
+            }],
+            chain: Vec::new(),
+            bundles: Vec::new(),
+            revocations: Vec::new(),
+            installed: Vec::new(),
+            pending: None,
+        }
+    }
+
+    fn made(keys: &StoredKeys) -> Vec<u64> {
+        let days = keys.opening.iter().map(|key| (key.made - MADE) / 86_400);
+        days.collect()
+    }
+
+    #[test]
+    fn an_opening_key_serves_30_days_and_is_kept_7_more() {
+        let mut keys = keys();
+        let mut changes = Vec::new();
+        for day in 0..=68 {
+            if rotate_opening_key(&mut keys, &OpeningKey::generate(), after_days(day)).unwrap() {
+                changes.push((day, made(&keys)));
+            }
+        }
+        let replaced = |day, made: &[u64]| (day, made.to_vec());
+        let expected = [
+            replaced(30, &[30, 0]),
+            replaced(38, &[30]),
+            replaced(60, &[60, 30]),
+            replaced(68, &[60]),
+        ];
+        assert_eq!(changes, expected);
+    }
+
+    #[test]
+    fn a_host_that_was_off_keeps_no_key_beyond_its_time() {
+        let mut keys = keys();
+        let late = after_days(38);
+        assert!(rotate_opening_key(&mut keys, &OpeningKey::generate(), late).unwrap());
+        assert_eq!(
+            made(&keys),
+            [38],
+            "what was sealed to it is older than any row"
+        );
+    }
+}

@@ -238,6 +238,20 @@ impl Records {
             .await
     }
 
+    /// The zones that the service was started with last; nothing where it was one that did not tell.
+    pub(crate) async fn configured_zones(&self) -> Result<Option<Vec<String>>, Refusal> {
+        self.get(SETTINGS, "zones").await
+    }
+
+    /// Remembers the zones that the service is started with.
+    pub(crate) async fn put_configured_zones(
+        &self,
+        zones: &[&str],
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.put(SETTINGS, "zones", encode(&zones), None, now).await
+    }
+
     /// What became of the last DNS updates.
     pub(crate) async fn zones(&self) -> Result<Vec<ZoneStatus>, Refusal> {
         let values = self.store.values(DNS).await?;

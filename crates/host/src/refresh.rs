@@ -5,8 +5,7 @@
 use muster_proto::Refusal;
 use muster_proto::authority::answer::RevocationList;
 use muster_proto::ids::PublisherId;
-use muster_proto::reason::kms as reasons;
-use muster_proto::reason::statement;
+use muster_proto::reason::{kms as reasons, statement, store};
 use muster_proto::wire::Bundle;
 
 use crate::admin::{Admin, AuthorityAccess, Renewal, client, get};
@@ -42,7 +41,8 @@ impl Admin {
             let (Some(url), true) = (url, stored.is_certified()) else {
                 continue;
             };
-            if let Err(refusal) = self.news_of(publisher, url, access).await {
+            let news = repeat(|| self.news_of(publisher, url, access));
+            if let Err(refusal) = news.await {
                 tracing::warn!(%publisher, code = refusal.reason.code(), "{refusal}");
             }
         }
@@ -83,6 +83,24 @@ impl Admin {
     }
 }
 
+/// How often something is tried that others change the store under.
+const TRIES: usize = 5;
+
+/// Tries again where the store was changed meanwhile, by a command or by another of the service's own
+/// rounds: what is read anew is right again, and the next round is a day away. What an authority
+/// granted is granted once, however often it is asked for.
+pub(crate) async fn repeat<T, F: Future<Output = Result<T, Refusal>>>(
+    mut once: impl FnMut() -> F,
+) -> Result<T, Refusal> {
+    for _ in 1..TRIES {
+        match once().await {
+            Err(refusal) if refusal.reason == store::CHANGED_MEANWHILE => {}
+            outcome => return outcome,
+        }
+    }
+    once().await
+}
+
 /// Puts a newer policy in the place of the one held; never an older one.
 fn take_policy(
     stored: &mut StoredKeys,
@@ -106,4 +124,45 @@ fn take_policy(
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::{Future, ready};
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    /// The outcome of something that is refused so often before it is done, and how often it was tried.
+    fn tried(refused: usize, refusal: &Refusal) -> (Result<(), Refusal>, usize) {
+        let tries = Cell::new(0);
+        let once = || {
+            tries.set(tries.get() + 1);
+            let is_refused = tries.get() <= refused;
+            ready(if is_refused {
+                Err(refusal.clone())
+            } else {
+                Ok(())
+            })
+        };
+        let outcome = pin!(repeat(once)).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(outcome) = outcome else {
+            panic!("nothing is waited for");
+        };
+        (outcome, tries.get())
+    }
+
+    #[test]
+    fn what_others_changed_meanwhile_is_tried_again_and_nothing_else() {
+        let changed = store::CHANGED_MEANWHILE.into();
+        assert_eq!(tried(0, &changed), (Ok(()), 1));
+        assert_eq!(tried(TRIES - 1, &changed), (Ok(()), TRIES));
+        let (outcome, tries) = tried(usize::MAX, &changed);
+        assert_eq!(outcome.unwrap_err().reason, store::CHANGED_MEANWHILE);
+        assert_eq!(tries, TRIES, "it ends");
+        let silent = reasons::NO_AUTHORITY.into();
+        assert_eq!(tried(1, &silent).1, 1);
+    }
 }

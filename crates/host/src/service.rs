@@ -13,17 +13,16 @@ use muster_machine::Machine;
 use muster_net::http::{Listener, Request, Response, ServerLimits, serve as serve_http};
 use muster_net::watch::{Alive, Watch, serve_page};
 use muster_proto::Refusal;
+use muster_proto::host::{Made, Round};
 use muster_proto::ids::{ProductId, PublisherId};
-use muster_proto::limits::{
-    DNS_REFRESH_SECONDS, FOLLOW_SECONDS, REFRESH_FIRST_SECONDS, REFRESH_SECONDS,
-    SEALED_ASK_BYTES_MAX, UPKEEP_SECONDS,
-};
+use muster_proto::limits::{FOLLOW_SECONDS, SEALED_ASK_BYTES_MAX};
 use muster_proto::reason::{config, kms as reasons};
+use muster_proto::time::Timestamp;
 use muster_store::owner;
 use tokio::task::JoinHandle;
 
 use crate::admin::{Admin, AuthorityAccess};
-use crate::dns::{DnsOptions, Wanted};
+use crate::dns::DnsOptions;
 use crate::metrics::Scrape;
 use crate::records::Records;
 use crate::state::KmsHost;
@@ -78,9 +77,11 @@ impl Ready {
             .iter()
             .map(ToString::to_string)
             .collect();
-        shared
-            .records
-            .put_listen(&addresses, shared.records.now())
+        let (records, now) = (&shared.records, shared.records.now());
+        records.put_listen(&addresses, now).await?;
+        let zones = options.dns.zones.iter().map(|zone| zone.name.as_str());
+        records
+            .put_configured_zones(&zones.collect::<Vec<_>>(), now)
             .await?;
         let shared = Arc::new(shared);
         Ok(Self {
@@ -124,9 +125,12 @@ pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(
     };
     let metrics = watch.page.map(|page| tokio::spawn(publish(page, scrape)));
     let port = listener.addresses().first().map_or(0, SocketAddr::port);
-    let upkeep = tokio::spawn(keep_up(Arc::clone(&shared), watch.alive));
-    let refreshing = tokio::spawn(refresh(admin, access));
-    let registering = tokio::spawn(register(Arc::clone(&shared), dns, port));
+    let rounds = [
+        tokio::spawn(follow(Arc::clone(&shared), watch.alive)),
+        tokio::spawn(keep_up(Arc::clone(&shared))),
+        tokio::spawn(refresh(Arc::clone(&shared), admin, access)),
+        tokio::spawn(register(Arc::clone(&shared), dns, port)),
+    ];
     let limits = ServerLimits {
         body_bytes_max: SEALED_ASK_BYTES_MAX,
         ..ServerLimits::default()
@@ -140,10 +144,7 @@ pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(
         shutdown,
     );
     let report = served.await;
-    registering.abort();
-    upkeep.abort();
-    metrics.iter().for_each(JoinHandle::abort);
-    refreshing.abort();
+    rounds.iter().chain(&metrics).for_each(JoinHandle::abort);
     shared.records.store.close().await?;
     drop(lock);
     let report = report?;
@@ -262,54 +263,74 @@ async fn publish(page: Listener, scrape: Scrape) {
     }
 }
 
-/// Follows changes of the directory every second, and once an hour does what time brings: opening
-/// keys are replaced, the clock is noted. It reads the store each time, so its sign of life tells
-/// that the service and its store go on.
-async fn keep_up(shared: Arc<KmsHost>, alive: Option<Alive>) {
-    let mut follow = tokio::time::interval(Duration::from_secs(FOLLOW_SECONDS));
-    let mut upkeep = tokio::time::interval(Duration::from_secs(UPKEEP_SECONDS));
+/// Follows what other commands change in the directory. It reads the store each time, so its sign of
+/// life tells that the service and its store go on.
+async fn follow(shared: Arc<KmsHost>, alive: Option<Alive>) {
+    let mut look = looks();
     loop {
-        let done = tokio::select! {
-            _ = follow.tick() => shared.follow().await.map(|_| ()),
-            _ = upkeep.tick() => shared.upkeep().await,
-        };
-        if let Err(refusal) = done {
-            tracing::warn!(code = refusal.reason.code(), "{refusal}");
-        }
+        look.tick().await;
+        told(shared.follow().await.map(|_| ()));
         Watch::beat(alive.as_ref());
     }
 }
 
-/// Registers at start and daily. A zone that could not be updated is tried again every 15 minutes.
+/// Makes a round whenever it is due. `make` tells whether it did all it should.
+async fn make_rounds<F: Future<Output = bool>>(
+    shared: &KmsHost,
+    round: Round,
+    make: impl Fn(Timestamp) -> F,
+) {
+    let started = shared.records.now();
+    let mut last = None;
+    let mut look = looks();
+    loop {
+        look.tick().await;
+        let now = shared.records.now();
+        if round.is_due(started, last, now) {
+            let is_done = make(now).await;
+            last = Some(Made { at: now, is_done });
+        }
+    }
+}
+
+/// Looks every second; those that were missed, because the machine slept, are not made up for.
+fn looks() -> tokio::time::Interval {
+    let mut looks = tokio::time::interval(Duration::from_secs(FOLLOW_SECONDS));
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    looks
+}
+
+/// What time brings: opening keys are replaced, the clock is noted.
+async fn keep_up(shared: Arc<KmsHost>) {
+    let make = |_| async { told(shared.upkeep().await) };
+    make_rounds(&shared, Round::UPKEEP, make).await;
+}
+
+/// Registers in every zone.
 async fn register(shared: Arc<KmsHost>, dns: DnsOptions, port: u16) {
     if dns.zones.is_empty() {
         return;
     }
-    loop {
-        let now = shared.records.now();
+    let (shared, dns) = (&*shared, &dns);
+    let make = |now| async move {
         let before = shared.records.zones().await.unwrap_or_default();
-        let zones = dns.update(Wanted::Published, port, &before, now).await;
-        if let Err(refusal) = shared.records.put_zones(&zones, now).await {
-            tracing::warn!(code = refusal.reason.code(), "{refusal}");
-        }
-        let all_stand = zones.iter().all(|zone| zone.state == "published");
-        let pause = if all_stand {
-            DNS_REFRESH_SECONDS
-        } else {
-            DNS_REFRESH_SECONDS / 96
-        };
-        tokio::time::sleep(Duration::from_secs(pause)).await;
-    }
+        let (zones, made) = dns.publish(port, &before, now).await;
+        told(shared.records.put_zones(&zones, now).await);
+        made.is_done
+    };
+    make_rounds(shared, Round::REGISTRATION, make).await;
 }
 
-/// Asks the authorities once a day, the first time a minute after the start.
-async fn refresh(admin: Admin, access: AuthorityAccess) {
-    let first = tokio::time::Instant::now() + Duration::from_secs(REFRESH_FIRST_SECONDS);
-    let mut daily = tokio::time::interval_at(first, Duration::from_secs(REFRESH_SECONDS));
-    loop {
-        daily.tick().await;
-        if let Err(refusal) = admin.refresh(&access).await {
-            tracing::warn!(code = refusal.reason.code(), "{refusal}");
-        }
+/// Asks the authorities.
+async fn refresh(shared: Arc<KmsHost>, admin: Admin, access: AuthorityAccess) {
+    let make = |_| async { told(admin.refresh(&access).await) };
+    make_rounds(&shared, Round::REFRESH, make).await;
+}
+
+/// Whether something succeeded; what failed is told in the log.
+fn told(outcome: Result<(), Refusal>) -> bool {
+    if let Err(refusal) = &outcome {
+        tracing::warn!(code = refusal.reason.code(), "{refusal}");
     }
+    outcome.is_ok()
 }

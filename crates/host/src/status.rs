@@ -3,7 +3,7 @@
 use muster_proto::Refusal;
 use muster_proto::client::LicenceState;
 use muster_proto::host::ClientKey;
-use muster_proto::ids::{ClientId, ProductId, PublisherId};
+use muster_proto::ids::{ClientId, ProductId, PublisherId, Thumbprint};
 use muster_proto::limits::CERT_WARNING_DAYS;
 use muster_proto::reason::kms as reasons;
 use muster_proto::statement::cert::Cert;
@@ -25,7 +25,7 @@ pub struct Status {
     pub pools: Vec<PoolStatus>,
     /// Installed host product keys with their certificates.
     pub keys: Vec<KeyStatus>,
-    /// What became of the last DNS updates.
+    /// What became of the last DNS updates of the zones that are configured.
     pub dns: Vec<ZoneStatus>,
     /// The administrator's settings.
     pub settings: Settings,
@@ -69,6 +69,8 @@ pub struct KeyStatus {
     pub site: Option<String>,
     /// Machines the certificate lets the host count.
     pub client_budget: Option<u32>,
+    /// The certificate's name, as the authority lists it.
+    pub certificate: Option<Thumbprint>,
     /// Until when the certificate is valid.
     pub not_after: Option<Timestamp>,
     /// Whether a request waits for its answer.
@@ -112,7 +114,8 @@ pub(crate) async fn read(records: &Records, now: Timestamp) -> Result<Status, Re
     for stored in records.all_keys().await?.1 {
         let root = stored.root()?;
         let loaded = PublisherKeys::load(stored.clone());
-        let cert = loaded.as_ref().ok().map(|keys| &keys.cert);
+        let certified = loaded.as_ref().ok();
+        let cert = certified.map(|keys| &keys.cert);
         if let Some(end) = cert
             .map(|cert| cert.not_after)
             .filter(|end| end.since(now) < Span::from_days(CERT_WARNING_DAYS))
@@ -137,7 +140,7 @@ pub(crate) async fn read(records: &Records, now: Timestamp) -> Result<Status, Re
         {
             warnings.push(refusal.clone());
         }
-        keys.push(key_status(&stored, &root, cert));
+        keys.push(key_status(&stored, &root, certified));
     }
     let pool = |pool: store::PoolStatus| PoolStatus {
         products: products
@@ -155,6 +158,7 @@ pub(crate) async fn read(records: &Records, now: Timestamp) -> Result<Status, Re
             .zip(pool.requests.by_state)
             .collect(),
     };
+    let dns = zones(records, &mut warnings).await?;
     Ok(Status {
         listen: records.listen().await?,
         pools: records
@@ -165,13 +169,34 @@ pub(crate) async fn read(records: &Records, now: Timestamp) -> Result<Status, Re
             .map(pool)
             .collect(),
         keys,
-        dns: records.zones().await?,
+        dns,
         settings: records.settings().await?,
         warnings,
     })
 }
 
-fn key_status(stored: &StoredKeys, root: &Root, cert: Option<&Cert>) -> KeyStatus {
+/// The zones that are configured. Records that stand in others are named once, together.
+async fn zones(records: &Records, warnings: &mut Vec<Refusal>) -> Result<Vec<ZoneStatus>, Refusal> {
+    let all = records.zones().await?;
+    let Some(configured) = records.configured_zones().await? else {
+        return Ok(all);
+    };
+    let (dns, others): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|zone| configured.contains(&zone.zone));
+    let left: Vec<String> = others
+        .into_iter()
+        .filter(ZoneStatus::may_stand)
+        .map(|zone| zone.zone)
+        .collect();
+    if !left.is_empty() {
+        warnings.push(Refusal::new(reasons::RECORDS_LEFT, left.join(", ")));
+    }
+    Ok(dns)
+}
+
+fn key_status(stored: &StoredKeys, root: &Root, keys: Option<&PublisherKeys>) -> KeyStatus {
+    let cert = keys.map(|keys| &keys.cert);
     let products = cert.map(|cert| cert.products.named().map(ToString::to_string).collect());
     let installed = stored.installed.iter();
     KeyStatus {
@@ -182,6 +207,7 @@ fn key_status(stored: &StoredKeys, root: &Root, cert: Option<&Cert>) -> KeyStatu
         products: products.unwrap_or_default(),
         site: cert.and_then(Cert::site).map(ToString::to_string),
         client_budget: cert.map(|cert| cert.client_budget),
+        certificate: keys.map(PublisherKeys::audience),
         not_after: cert.map(|cert| cert.not_after),
         is_pending: stored.pending.is_some(),
         authority: stored.authority.clone(),

@@ -11,6 +11,7 @@ pub mod server;
 mod tsig;
 pub mod update;
 
+pub use name::check_name;
 pub use resolver::{Resolver, SrvRecord, parse_server};
 pub use server::LabDns;
 pub use tsig::TsigKey;

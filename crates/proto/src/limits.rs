@@ -314,6 +314,9 @@ pub const STORE_POOLS_MAX: u32 = 65_535;
 
 /// How often a KMS host writes its DNS records again, in seconds: 24 hours.
 pub const DNS_REFRESH_SECONDS: u64 = 86_400;
+/// How soon a KMS host writes its DNS records again after a zone could not be updated, in seconds:
+/// 15 minutes.
+pub const DNS_RETRY_SECONDS: u64 = 900;
 /// How often a running service looks whether another command changed its directory, in seconds.
 pub const FOLLOW_SECONDS: u64 = 1;
 /// How often a running KMS host looks after its keys and notes its clock, in seconds: 1 hour.

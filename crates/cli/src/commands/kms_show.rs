@@ -59,6 +59,7 @@ fn key_json(key: &KeyStatus) -> Value {
         "products": key.products,
         "site": key.site,
         "client_budget": key.client_budget,
+        "certificate": key.certificate.map(|name| name.to_string()),
         "not_after": time_json(key.not_after),
         "pending": key.is_pending,
         "authority": key.authority,
@@ -70,6 +71,7 @@ fn zone_json(zone: &ZoneStatus) -> Value {
         "zone": zone.zone,
         "state": zone.state,
         "at": rfc3339(Timestamp::from_seconds(zone.at)),
+        "next_at": time_json(zone.next.map(Timestamp::from_seconds)),
         "reason": zone.reason.as_ref().map(|code| json!({ "code": code, "text": zone.message })),
     })
 }
@@ -136,6 +138,10 @@ fn status_text(status: &Status) -> String {
         ));
         if let Some(message) = &zone.message {
             text.push_str(&format!(": {message}"));
+        }
+        let next = zone.next.map(Timestamp::from_seconds);
+        if let Some(next) = next.filter(|next| *next > now) {
+            text.push_str(&format!("; again {}", times::relative(next, now)));
         }
     }
     text

@@ -2,7 +2,7 @@
 //! moves its clock.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::estate::{Estate, Outcome, Service, muster};
@@ -23,6 +23,14 @@ pub(crate) fn faked(time: &str, args: Vec<String>) -> Command {
 /// Puts a prepared command under another clock.
 pub(crate) fn under<'a>(time: &str, command: &'a mut Command) -> &'a mut Command {
     command.env("LD_PRELOAD", library()).env("FAKETIME", time)
+}
+
+/// Lets a command run by the clock that a file tells, read anew each time it is asked.
+pub(crate) fn by_clock<'a>(command: &'a mut Command, file: &Path) -> &'a mut Command {
+    command
+        .env("LD_PRELOAD", library())
+        .env("FAKETIME_TIMESTAMP_FILE", file)
+        .env("FAKETIME_NO_CACHE", "1")
 }
 
 /// Debian's libfaketime.

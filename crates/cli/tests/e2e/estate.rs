@@ -74,6 +74,7 @@ pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) 
 }
 
 /// A service process; it is killed when dropped.
+#[derive(Debug)]
 pub(crate) struct Service {
     child: Child,
     pub(crate) address: String,
@@ -240,7 +241,12 @@ impl Estate {
 
     /// Runs `muster authority …` on the estate's authority.
     pub(crate) fn authority(&self, args: &[&str]) -> Outcome {
-        run(self.role("authority", &self.authority_dir(), args))
+        run(self.authority_args(args))
+    }
+
+    /// The arguments of `muster authority …` on the estate's authority.
+    pub(crate) fn authority_args(&self, args: &[&str]) -> Vec<String> {
+        self.role("authority", &self.authority_dir(), args)
     }
 
     /// Adds a product and writes its policy bundle.
@@ -291,11 +297,7 @@ impl Estate {
 
     /// Starts the authority's service.
     pub(crate) fn serve_authority(&self) -> Service {
-        let args = self.role(
-            "authority",
-            &self.authority_dir(),
-            &["serve", "--listen", "127.0.0.1:0"],
-        );
+        let args = self.authority_args(&["serve", "--listen", "127.0.0.1:0"]);
         Service::start(muster().args(args))
     }
 

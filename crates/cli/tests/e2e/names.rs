@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use crate::estate::{Estate, running_time};
 
 pub(crate) const ZONE: &str = "corp.test";
-const SRV: &str = "_muster-kms._tcp.corp.test";
+pub(crate) const SRV: &str = "_muster-kms._tcp.corp.test";
 
 /// A DNS server of one zone in this process, and the file of its key.
 pub(crate) struct Zone {
@@ -196,6 +196,47 @@ fn records_outlive_a_stop_and_a_restart_and_retire_takes_its_own() {
         assert_eq!(retired.done().json()["dns"][0]["state"], "withdrawn");
         assert_eq!(zone.ports(), [second_port], "only its own");
     }
+}
+
+/// A zone that is taken out of the configuration leaves the status; what the host left in it is named
+/// once, with the step that takes it away.
+#[test]
+fn records_in_a_zone_no_longer_configured_are_named() {
+    let estate = Estate::solo();
+    let zone = Zone::start(&estate);
+    let server = zone.address();
+    let args = dns_args(&server, &zone.key);
+    let host = estate.serve_kms("kms", &args);
+    zone_status(&estate, "kms", "published");
+    assert_eq!(host.stop(), 0);
+    let status = || estate.kms("kms", &["status", "--json"]).done();
+    assert_eq!(status().json()["warnings"], serde_json::json!([]));
+
+    let host = estate.serve_kms("kms", &[]);
+    let told = status();
+    let json = told.json();
+    assert_eq!(json["dns"], serde_json::json!([]), "{json:#}");
+    let warnings = json["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), 1, "{json:#}");
+    assert_eq!(warnings[0]["code"], "MUSTER-KMS-0052");
+    let text = warnings[0]["text"].as_str().unwrap();
+    assert!(text.ends_with(": corp.test"), "{text}");
+    assert_eq!(told.stderr.matches("corp.test").count(), 1, "{told:#?}");
+    assert!(told.stderr.contains("muster kms retire"), "{told:#?}");
+
+    // A retirement that fails leaves them, and the warning.
+    let wrong = TsigKey::generate("corp").unwrap();
+    let wrong = write_key(&estate.path("wrong.key"), &wrong);
+    let retire =
+        |key: &str| estate.kms("kms", &[&["retire"], &dns_args(&server, key)[..]].concat());
+    assert_eq!(retire(&wrong).code, 1);
+    assert_eq!(status().json()["warnings"][0]["code"], "MUSTER-KMS-0052");
+    retire(&zone.key).done();
+    let json = status().json();
+    assert_eq!(json["warnings"], serde_json::json!([]), "{json:#}");
+    assert_eq!(json["dns"], serde_json::json!([]), "{json:#}");
+    assert!(zone.ports().is_empty());
+    assert_eq!(host.stop(), 0);
 }
 
 #[test]

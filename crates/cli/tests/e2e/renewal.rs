@@ -10,20 +10,13 @@ use crate::estate::{Estate, Service, copy_dir};
 const LATER: &str = "+200d";
 
 fn serve_authority(estate: &Estate, time: &str) -> (Service, String) {
-    let dir = estate
-        .path("authority")
-        .to_str()
-        .expect("the test's own material is good")
-        .to_owned();
-    let args = ["authority", "serve", "--listen", "127.0.0.1:0", "--dir"];
-    let mut args: Vec<String> = args.map(str::to_owned).to_vec();
-    args.push(dir);
+    let args = estate.authority_args(&["serve", "--listen", "127.0.0.1:0"]);
     let service = Service::start(&mut faked(time, args));
     let url = format!("http://{}", service.address);
     (service, url)
 }
 
-fn host_key_use(estate: &Estate) -> Value {
+pub(crate) fn host_key_use(estate: &Estate) -> Value {
     let keys = estate.authority(&["key", "list", "--json"]).done().json();
     let keys = keys["keys"]
         .as_array()
@@ -34,7 +27,7 @@ fn host_key_use(estate: &Estate) -> Value {
     serde_json::json!([host["hosts"]["used"], host["activations"]["used"]])
 }
 
-fn not_after(estate: &Estate, host: &str) -> String {
+pub(crate) fn not_after(estate: &Estate, host: &str) -> String {
     let status = estate.kms(host, &["status", "--json"]).done().json();
     status["keys"][0]["not_after"]
         .as_str()

@@ -11,6 +11,14 @@ pub(crate) fn full(text: &str) -> Result<Name, Refusal> {
     Ok(name)
 }
 
+/// A full name as muster writes it: lower case, without the final dot.
+///
+/// # Errors
+/// `DNS_NAME_INVALID` with the rule that it breaks.
+pub fn check_name(name: &str) -> Result<String, Refusal> {
+    full(name).map(|name| text(&name))
+}
+
 /// Parses a name to which the search list may still be applied.
 pub(crate) fn relative(text: &str) -> Result<Name, Refusal> {
     let invalid = |rule: &str| Refusal::new(reason::DNS_NAME_INVALID, format!("{text:?}: {rule}"));

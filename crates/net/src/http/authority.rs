@@ -262,6 +262,14 @@ struct Parsed {
     origin: Uri,
 }
 
+/// Whether an authority's URL can be used at all.
+///
+/// # Errors
+/// `NET_URL_INVALID` with the rule that it breaks.
+pub fn check_url(url: &str) -> Result<(), Refusal> {
+    parse(url).map(|_| ())
+}
+
 fn parse(url: &str) -> Result<Parsed, Refusal> {
     // The URL may hold a password by mistake, so it is not repeated.
     let invalid = |rule: &str| Refusal::new(reason::NET_URL_INVALID, rule);

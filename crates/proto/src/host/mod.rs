@@ -12,6 +12,7 @@ mod facts;
 mod intervals;
 mod limiter;
 mod products;
+mod rounds;
 pub mod table;
 mod ticket;
 
@@ -22,6 +23,7 @@ pub use facts::{AskFacts, AskedPool, PoolNumbers, PredecessorFacts, Source};
 pub use intervals::{Intervals, check_interval};
 pub use limiter::Limiter;
 pub use products::{Served, sort_products};
+pub use rounds::{Made, Round};
 pub use table::{
     AuditEvent, Change, ClientKey, ClientRow, Known, PoolNumber, Seat, StoreIdentity, hour_of,
     seat_until,

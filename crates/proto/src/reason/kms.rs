@@ -127,4 +127,7 @@ reasons! {
     DNS_NOT_PUBLISHED = "MUSTER-KMS-0056", "The zone does not name this host",
         "its record was never registered, was withdrawn, or names another target or port",
         "let the service register it (muster kms serve --dns-zone ZONE --tsig-key FILE), or add it by hand: muster kms dns-records";
+    RECORDS_LEFT = "MUSTER-KMS-0057", "Records of this host stand in a zone that is no longer configured",
+        "the zone was taken out of the configuration, and its records were left",
+        "withdraw them: muster kms retire --dns-zone ZONE, with the server and key of that zone; or configure the zone again";
 }
