@@ -27,15 +27,26 @@ pub struct ServeOptions {
     pub insecure_http: bool,
 }
 
+impl ServeOptions {
+    /// Whether this may be served.
+    ///
+    /// # Errors
+    /// `PLAIN_LISTEN` for plain HTTP beyond this machine.
+    pub fn check(&self) -> Result<(), Refusal> {
+        let outside = self.listen.iter().find(|addr| !addr.ip().is_loopback());
+        match (outside, &self.tls, self.insecure_http) {
+            (Some(addr), None, false) => Err(Refusal::new(reasons::PLAIN_LISTEN, addr.to_string())),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Opens the sockets. They listen from now on; ask [`Listener::addresses`] where.
 ///
 /// # Errors
 /// `PLAIN_LISTEN` for plain HTTP beyond this machine, and what the sockets and TLS files refuse.
 pub fn bind(options: &ServeOptions) -> Result<Listener, Refusal> {
-    let outside = options.listen.iter().find(|addr| !addr.ip().is_loopback());
-    if let (Some(addr), None, false) = (outside, &options.tls, options.insecure_http) {
-        return Err(Refusal::new(reasons::PLAIN_LISTEN, addr.to_string()));
-    }
+    options.check()?;
     let listener = Listener::bind(&options.listen)?;
     match &options.tls {
         Some((cert, key)) => listener.with_tls(cert, key),

@@ -220,10 +220,10 @@ async fn activate(at: &ClientDir, only: Only) -> Result<Activation, Refusal> {
 }
 
 fn build(at: &ClientDir, config: &ClientConfig, dir: PathBuf) -> Result<Client, Refusal> {
-    let server = at.dns_server.as_ref().or(config.dns_server.as_ref());
+    let server = at.dns_server.as_deref().map(parse_server).transpose()?;
     let mut options = Options::new(dir);
     options.sysroot = at.sysroot.clone();
-    options.dns_server = server.map(|server| parse_server(server)).transpose()?;
+    options.dns_server = server.or(config.dns_server);
     options.version = format!("muster {}", env!("CARGO_PKG_VERSION"));
     Ok(Client::new(options))
 }

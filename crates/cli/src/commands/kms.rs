@@ -23,13 +23,10 @@ use super::kms_show;
 use super::service;
 use super::watching::watch;
 use crate::args::kms::{AuthorityAccess as AccessArgs, DnsArgs, Kms, KmsArgs, KmsDir, ServeArgs};
-use crate::config::{self, KmsConfig};
+use crate::config::{self, KMS_PORT, KmsConfig};
 use crate::report::{Report, say};
 use crate::times;
 use crate::{dirs, files};
-
-/// The KMS port (IANA registers 1688/TCP for this use by the field's original).
-const PORT: u16 = 1688;
 
 /// Runs a verb of `muster kms`.
 pub(super) async fn run(args: KmsArgs) -> Result<Report, Refusal> {
@@ -143,7 +140,10 @@ impl Host {
         let listen = match (listen.is_empty(), self.config.listen.is_empty()) {
             (false, _) => listen,
             (true, false) => self.config.listen.clone(),
-            (true, true) => vec![SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, PORT))],
+            (true, true) => vec![SocketAddr::from((
+                std::net::Ipv6Addr::UNSPECIFIED,
+                KMS_PORT,
+            ))],
         };
         Ok(Options {
             dir: self.dir.clone(),
@@ -209,7 +209,7 @@ impl Host {
 
     async fn retire(&self, dns: &DnsArgs) -> Result<Report, Refusal> {
         let admin = self.admin()?;
-        let port = admin.port().await?.unwrap_or(PORT);
+        let port = admin.port().await?.unwrap_or(KMS_PORT);
         let dns = dns_options(dns, &self.config, &self.machine)?;
         Ok(kms_show::zones(&admin.retire(&dns, port).await?))
     }
@@ -221,7 +221,7 @@ impl Host {
             Err(_) => None,
         };
         let dns = dns_options(dns, &self.config, &self.machine)?;
-        Ok(kms_show::records(&dns.lines(port.unwrap_or(PORT))?))
+        Ok(kms_show::records(&dns.lines(port.unwrap_or(KMS_PORT))?))
     }
 
     async fn backup(&self, out: &Path) -> Result<Report, Refusal> {
@@ -310,7 +310,7 @@ async fn serve(host: Host, args: ServeArgs) -> Result<Report, Refusal> {
 
 /// Without a zone, the records for a hand-kept one are printed.
 fn hint_records(dns: &DnsOptions, ready: &Ready) {
-    let port = ready.addresses().first().map_or(PORT, SocketAddr::port);
+    let port = ready.addresses().first().map_or(KMS_PORT, SocketAddr::port);
     let Ok(zone) = "example.com".parse() else {
         return;
     };
@@ -330,11 +330,15 @@ fn dns_options(
     config: &KmsConfig,
     machine: &Machine,
 ) -> Result<DnsOptions, Refusal> {
-    let server = args.dns_server.as_ref().or(config.dns.server.as_ref());
+    let server = match &args.dns_server {
+        Some(server) => Some(parse_server(server)?),
+        None => config.dns.server,
+    };
     let zones = if args.dns_zone.is_empty() {
-        &config.dns.zones
+        config.dns.zones.clone()
     } else {
-        &args.dns_zone
+        let zones = args.dns_zone.iter().map(|zone| zone.parse());
+        zones.collect::<Result<_, _>>()?
     };
     let key = args.tsig_key.as_ref().or(config.dns.tsig_key.as_ref());
     let host_name = args
@@ -347,15 +351,8 @@ fn dns_options(
         &args.host_address
     };
     Ok(DnsOptions {
-        servers: server
-            .map(|server| parse_server(server))
-            .transpose()?
-            .into_iter()
-            .collect(),
-        zones: zones
-            .iter()
-            .map(|zone| zone.parse())
-            .collect::<Result<_, _>>()?,
+        servers: server.into_iter().collect(),
+        zones,
         key: key.map(|path| TsigKey::read(path)).transpose()?,
         host_name: host_name
             .or_else(|| machine.host_name())

@@ -247,7 +247,7 @@ fn another_hosts_backup_takes_over_at_once() {
     let log = host.log();
     let told = |code: &str| log.iter().filter(|line| line.contains(code)).count();
     assert_eq!(told("MUSTER-KMS-0006"), 0, "nobody is re-keyed: {log:#?}");
-    assert!(told("MUSTER-STO-0019") > 0, "the window was met: {log:#?}");
+    assert!(told("MUSTER-STO-0020") > 0, "the window was met: {log:#?}");
     assert_eq!(host.stop(), 0);
 }
 

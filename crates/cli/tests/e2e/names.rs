@@ -218,7 +218,7 @@ fn records_in_a_zone_no_longer_configured_are_named() {
     assert_eq!(json["dns"], serde_json::json!([]), "{json:#}");
     let warnings = json["warnings"].as_array().unwrap();
     assert_eq!(warnings.len(), 1, "{json:#}");
-    assert_eq!(warnings[0]["code"], "MUSTER-KMS-0052");
+    assert_eq!(warnings[0]["code"], "MUSTER-KMS-0057");
     let text = warnings[0]["text"].as_str().unwrap();
     assert!(text.ends_with(": corp.test"), "{text}");
     assert_eq!(told.stderr.matches("corp.test").count(), 1, "{told:#?}");
@@ -230,7 +230,7 @@ fn records_in_a_zone_no_longer_configured_are_named() {
     let retire =
         |key: &str| estate.kms("kms", &[&["retire"], &dns_args(&server, key)[..]].concat());
     assert_eq!(retire(&wrong).code, 1);
-    assert_eq!(status().json()["warnings"][0]["code"], "MUSTER-KMS-0052");
+    assert_eq!(status().json()["warnings"][0]["code"], "MUSTER-KMS-0057");
     retire(&zone.key).done();
     let json = status().json();
     assert_eq!(json["warnings"], serde_json::json!([]), "{json:#}");
