@@ -54,24 +54,6 @@ impl Authority<SqliteAuthority> {
         Ok(Self::assemble(directory, store, root, &secret))
     }
 
-    /// Copies the store into one file (0600) while it is being used. The secret files beside it are
-    /// not in the copy: keep copies of them elsewhere.
-    pub async fn backup(&self, to: &Path) -> Result<(), Refusal> {
-        self.store.executor().backup(to).await
-    }
-
-    /// Puts a backup in the place of the store, also while the service runs. What may have been
-    /// given out since the backup is not given out again: serials, revocation numbers and policy
-    /// versions go on above it. Hosts certified since must be activated again.
-    ///
-    /// # Errors
-    /// `NO_BACKUP` when it is none of an authority; the store is then left as it is.
-    pub fn restore(from: &Path, directory: &Path) -> Result<(), Refusal> {
-        directory::read_root(directory)?;
-        let now = muster_machine::clock::now();
-        SqliteAuthority::restore(from, &directory::store_path(directory), now)
-    }
-
     /// Finishes what waits and closes the store.
     pub async fn close(&self) {
         self.store.executor().close().await;

@@ -54,14 +54,19 @@ pub(crate) fn write_new_secret(
     secret: &SecretFile,
     owner: Owner,
 ) -> Result<(), Refusal> {
-    write_beside(path, &secret.encode(), owner, |beside| {
+    write_new(path, &secret.encode(), owner)
+}
+
+/// Writes a new file of mode 0600; refuses to replace one.
+pub(crate) fn write_new(path: &Path, bytes: &[u8], owner: Owner) -> Result<(), Refusal> {
+    write_beside(path, bytes, owner, |beside| {
         // A link fails where a file is; a rename would replace it.
         fs::hard_link(beside, path)?;
         fs::remove_file(beside)
     })
 }
 
-/// Writes a file of an authority's directory that is no secret, in the place of an older one.
+/// Writes a file of mode 0600 in the place of an older one; it is its directory's owner's.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
     write_beside(path, bytes, Owner::Directory, |beside| {
         fs::rename(beside, path)

@@ -13,6 +13,7 @@
 mod activation;
 pub mod api;
 mod authority;
+mod backup;
 mod directory;
 mod doctor;
 mod files;
@@ -26,6 +27,7 @@ pub mod serve;
 pub mod signer;
 
 pub use authority::Authority;
+pub use backup::key_files;
 pub use directory::{Ceremony, Init};
 pub use doctor::{Examined, doctor};
 pub use issuing::{IssuingReport, Rotation};

@@ -81,6 +81,8 @@ pub(crate) enum Authority {
     #[command(subcommand)]
     Issuing(Issuing),
     /// Serve hosts in the foreground: plain HTTP on loopback, HTTPS with certificate files.
+    ///
+    /// It logs to standard output, or to the journal where systemd reads its output.
     Serve {
         /// The address to listen on [default: 127.0.0.1:8443].
         #[arg(long, value_name = "ADDR", env = "MUSTER_AUTHORITY_LISTEN")]
@@ -138,18 +140,29 @@ pub(crate) enum Authority {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Write a backup of the store; the key files beside it are copied apart.
+    /// Write a backup of the store, and with --with-keys of the secret keys beside it.
+    ///
+    /// The store alone cannot be used without the files root.pub, product-keys.key, issuing-….key and,
+    /// where the root is kept here, root.key: copy them once and after every `rotate`, and keep them
+    /// apart. The command names those that it leaves out.
     Backup {
         /// Where to write it.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        /// Copy the key files too, into FILE.keys (mode 700): whoever takes both is this publisher.
+        #[arg(long)]
+        with_keys: bool,
     },
     /// Put a backup in the place of the store, also while the service runs.
     ///
-    /// The directory must hold its key files and root.pub; what the store holds now is replaced.
+    /// The directory must hold its key files and root.pub, or --with-keys brings them; what the store
+    /// holds now is replaced.
     Restore {
         /// The backup file.
         file: PathBuf,
+        /// Put the key files of FILE.keys into the directory first; none there is ever replaced.
+        #[arg(long)]
+        with_keys: bool,
     },
 }
 

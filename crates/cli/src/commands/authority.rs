@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use muster_authority::root::RootKeys;
 use muster_authority::serve::{ServeOptions, bind, serve_watched};
-use muster_authority::{Authority, Ceremony, Examined, IssuingReport, Rotation};
+use muster_authority::{Authority, Ceremony, Examined, IssuingReport, Rotation, key_files};
 use muster_machine::clock;
 use muster_net::http::authority::AuthorityOptions;
 use muster_proto::Refusal;
@@ -78,14 +78,13 @@ pub(super) async fn run(args: AuthorityArgs) -> Result<Report, Refusal> {
         Verb::Host(verb) => authority_keys::hosts(&place, verb).await,
         Verb::Issuing(verb) => authority_issuing::run(&place, verb).await,
         Verb::Certify { file, out } => certify(&place, &file, &out).await,
-        Verb::Backup { out } => {
-            place.open().await?.backup(&out).await?;
-            let text = format!("Backup of the store written to {}.", out.display());
-            let report = Report::new(json!({ "backup": out }), text);
-            Ok(report.say("note: the secret keys beside the store are not in it; copy them apart"))
-        }
-        Verb::Restore { file } => {
-            Authority::restore(&file, &place.dir)?;
+        Verb::Backup { out, with_keys } => backup(&place, &out, with_keys).await,
+        Verb::Restore { file, with_keys } => {
+            if with_keys {
+                Authority::restore_with_keys(&file, &place.dir)?;
+            } else {
+                Authority::restore(&file, &place.dir)?;
+            }
             let text = format!("Restored {} into {}.", file.display(), place.dir.display());
             Ok(Report::new(
                 json!({ "restored": file, "dir": place.dir }),
@@ -108,6 +107,33 @@ async fn doctor(place: &Place, url: Option<String>, ca_file: Option<PathBuf>) ->
         },
     };
     doctor_show::report(&muster_authority::doctor(&examined, clock::now()).await)
+}
+
+async fn backup(place: &Place, out: &Path, with_keys: bool) -> Result<Report, Refusal> {
+    let authority = place.open().await?;
+    if with_keys {
+        let keys = authority.backup_with_keys(out).await?;
+        let text = format!(
+            "Backup of the store written to {}, of the key files to {}.",
+            out.display(),
+            keys.display()
+        );
+        let json = json!({ "backup": out, "keys": keys, "left_out": [] });
+        let words = "warning: whoever takes both is this publisher; keep them as you keep the keys";
+        return Ok(Report::new(json, text).say(words));
+    }
+    authority.backup(out).await?;
+    let left_out = key_files(&place.dir)?;
+    let text = format!("Backup of the store written to {}.", out.display());
+    let json = json!({ "backup": out, "keys": null, "left_out": left_out });
+    let names = left_out
+        .iter()
+        .map(|path| format!("\n  {}", path.display()));
+    Ok(Report::new(json, text).say(format!(
+        "note: it is of no use without these files, which are not in it; copy them apart:{}\n  \
+         Or with them: muster authority backup --with-keys --out FILE",
+        names.collect::<String>()
+    )))
 }
 
 async fn certify(place: &Place, file: &Path, out: &Path) -> Result<Report, Refusal> {
