@@ -108,10 +108,11 @@ impl<S: AuthorityStore> Api<S> {
             Ok(response) => response,
             Err(refusal) => {
                 let (status, peer) = (status_of(refusal.reason), call.peer);
+                let code = refusal.reason.code();
                 if status >= 500 {
-                    tracing::error!(%peer, path = call.path, "{refusal}");
+                    tracing::error!(code, %peer, path = call.path, "{refusal}");
                 } else {
-                    tracing::warn!(%peer, path = call.path, "{refusal}");
+                    tracing::warn!(code, %peer, path = call.path, "{refusal}");
                 }
                 error(status, &refusal)
             }

@@ -166,5 +166,7 @@ pub(crate) enum Client {
     ///
     /// Products and users without privileges have it ask a host for them, on a local socket that the
     /// client's directory leads to.
+    ///
+    /// It logs to standard output, or to the journal where systemd reads its output.
     Serve,
 }

@@ -84,6 +84,8 @@ pub(crate) enum Kms {
         last5: String,
     },
     /// Answer machines, in the foreground; prints one line when it is ready.
+    ///
+    /// It logs to standard output, or to the journal where systemd reads its output.
     Serve(ServeArgs),
     /// Show the counts, keys, certificates and DNS records of this host.
     Status,

@@ -25,7 +25,8 @@ pub(crate) struct Cli {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Log more to standard error; twice for everything.
+    /// Log more; twice for everything. Services log to standard output or the systemd journal, other
+    /// commands to standard error.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 

@@ -4,7 +4,6 @@
 //! counted, and the count is told with the next line of its kind.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,19 +25,23 @@ impl<S: Subscriber> Layer<S> for LogLimit {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
         let now = Instant::now();
-        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
-        let kind = kinds
-            .entry(metadata.callsite())
-            .or_insert_with(|| Kind::new(now));
-        let admitted = kind.admit(now);
-        if admitted && let Some(count) = kind.report(now) {
-            // Beside the log, which is busy with this line; a log that is gone is told by nobody.
-            let _ = writeln!(
-                std::io::stderr(),
-                "{count} lines like the next one were left out"
-            );
+        let (admitted, left_out) = self.judge(metadata.callsite(), now);
+        if let Some(count) = left_out {
+            // A line of its own kind; the lock was let go, for it comes through here too.
+            tracing::warn!(count, "{count} lines like the next one were left out");
         }
         admitted
+    }
+}
+
+impl LogLimit {
+    /// Whether a line of a kind comes through, and how many before it are to be told of first.
+    fn judge(&self, callsite: Identifier, now: Instant) -> (bool, Option<u64>) {
+        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let kind = kinds.entry(callsite).or_insert_with(|| Kind::new(now));
+        let admitted = kind.admit(now);
+        let left_out = if admitted { kind.report(now) } else { None };
+        (admitted, left_out)
     }
 }
 

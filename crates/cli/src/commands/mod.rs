@@ -11,6 +11,7 @@ mod explain;
 mod inspect;
 mod kms;
 pub(crate) mod kms_show;
+mod log;
 mod log_limit;
 pub(crate) mod service;
 mod shell;
@@ -22,10 +23,16 @@ use serde_json::json;
 use crate::args::{self, Cli, ConfigVerb, Noun};
 use crate::config;
 use crate::report::Report;
+use log::Logger;
 
 /// Runs the command that was typed.
 pub(crate) async fn run(cli: Cli) -> Result<Report, Refusal> {
-    service::log(cli.verbose, is_service(&cli.noun));
+    let logger = if is_service(&cli.noun) {
+        Logger::Service { json: cli.json }
+    } else {
+        Logger::Command
+    };
+    log::start(logger, cli.verbose);
     match cli.noun {
         Noun::Authority(args) => authority::run(args).await,
         Noun::Kms(args) => kms::run(args).await,
