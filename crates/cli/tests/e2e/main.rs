@@ -1,5 +1,6 @@
 //! End to end, through the real binary: separate directories, separate processes, real sockets.
 
+mod backups;
 mod bad_input;
 mod bind;
 mod clocks;
@@ -11,6 +12,7 @@ mod estate;
 mod files;
 mod hostile;
 mod hosts;
+mod journal;
 mod labs;
 mod leaked;
 mod life;
@@ -21,6 +23,8 @@ mod publishers;
 mod removing;
 mod renewal;
 mod supervised;
+mod rounds;
+mod six_by_ten;
 mod thousand;
 mod tls;
 mod two_publishers;
