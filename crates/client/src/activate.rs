@@ -223,7 +223,9 @@ impl<'a> Round<'a> {
             all: settings.hosts.clone(),
             last: last.and_then(|last| last.host.parse().ok()),
             domain: settings.domain.clone(),
-            machine_domain: resolver.and_then(Resolver::domain),
+            machine_domain: resolver
+                .and_then(Resolver::domain)
+                .or_else(|| self.client.machine().domain()),
             search_list: resolver.map(Resolver::search_list).unwrap_or_default(),
         }
     }

@@ -98,6 +98,11 @@ impl Machine {
         linux::host_name(&self.sysroot)
     }
 
+    /// The domain of the machine's name, where it has a full one.
+    pub fn domain(&self) -> Option<String> {
+        linux::domain(&self.sysroot)
+    }
+
     /// The id of the running boot, to tell whether running time can be carried on.
     pub fn boot_id(&self) -> Option<String> {
         linux::boot_id()

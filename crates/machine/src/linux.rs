@@ -49,6 +49,27 @@ pub(crate) fn host_name(root: &Path) -> Option<String> {
     line(root, "proc/sys/kernel/hostname").or_else(|| line(root, "etc/hostname"))
 }
 
+/// The domain of the machine's name: of the name itself where it is a full one, otherwise of the full
+/// name that `etc/hosts` gives beside it, where Debian's installer writes it.
+pub(crate) fn domain(root: &Path) -> Option<String> {
+    let name = host_name(root)?.to_ascii_lowercase();
+    if let Some((_, domain)) = name.split_once('.') {
+        return Some(domain.to_owned());
+    }
+    let hosts = read(&root.join("etc/hosts"))?.to_ascii_lowercase();
+    hosts.lines().find_map(|line| {
+        let line = line.split('#').next().unwrap_or_default();
+        let names: Vec<&str> = line.split_whitespace().skip(1).collect();
+        let full = |full: &&str| {
+            full.strip_prefix(&name)?
+                .strip_prefix('.')
+                .map(str::to_owned)
+        };
+        let is_own = names.contains(&name.as_str());
+        is_own.then(|| names.iter().find_map(full)).flatten()
+    })
+}
+
 pub(crate) fn boot_id() -> Option<String> {
     line(Path::new("/"), "proc/sys/kernel/random/boot_id")
 }
@@ -212,6 +233,27 @@ mod tests {
             assert_eq!(component(root.path(), kind), None);
         }
         assert!(!is_virtual(root.path()));
+    }
+
+    #[test]
+    fn the_domain_is_that_of_the_full_name() {
+        let domain_of = |name: &str, hosts: &str| {
+            domain(declared(&[("etc/hostname", name), ("etc/hosts", hosts)]).path())
+        };
+        let debian = "127.0.0.1 localhost\n127.0.1.1\tPC1.Corp.example pc1\n";
+        assert_eq!(domain_of("pc1\n", debian).as_deref(), Some("corp.example"));
+        assert_eq!(
+            domain_of("pc1.lab.example", debian).as_deref(),
+            Some("lab.example")
+        );
+        for none in [
+            "",
+            "127.0.0.1 localhost.localdomain localhost pc1",
+            "192.0.2.7 pc1.other.example # pc1",
+            "192.0.2.7 pc1x.other.example pc1",
+        ] {
+            assert_eq!(domain_of("pc1", none), None, "{none}");
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Machines that look for their host through the system's resolver configuration: where they look and
 //! in which order, whom they choose, and what they make of what they meet.
 
+use std::fs;
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use super::site::{Site, V4};
@@ -148,8 +151,15 @@ fn domains_are_searched_in_order() {
         expected
     );
 
-    // Without either word, the domain is that of the machine's own name.
+    // Without either word, the domain is that of the machine's own name: as /etc/hosts has it, or as
+    // the kernel does.
     scene.site.resolv("nameserver 192.0.2.53\n");
+    let root = PathBuf::from(scene.estate.hardware("pc7"));
+    fs::write(root.join("etc/hostname"), "pc7\n").expect("a file");
+    let hosts = "127.0.1.1 pc7.large.cases.example pc7\n";
+    fs::write(root.join("etc/hosts"), hosts).expect("a file");
+    let expected = [step(kms1, "DNS, the machine's domain")];
+    assert_eq!(steps(scene.ask("pc7", None)), expected);
     let named = scene
         .site
         .command("hostname")

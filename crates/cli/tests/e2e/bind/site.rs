@@ -27,6 +27,7 @@ pub(crate) const V6: &[&str] = &[
 const SET_UP: &str = r#"
 set -e
 PATH=$PATH:/usr/sbin:/sbin
+hostname pc
 for all in /proc/sys/net/ipv6/conf/*/disable_ipv6; do
   [ ! -w "$all" ] || echo 0 > "$all"
 done
