@@ -12,5 +12,4 @@ pub mod dns;
 pub mod http;
 pub mod local;
 pub mod seal;
-mod shares;
 pub mod watch;

@@ -7,6 +7,7 @@
 mod connect;
 mod listener;
 mod server;
+mod shares;
 
 pub use connect::ask;
 pub use listener::Listener;

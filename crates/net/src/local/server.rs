@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::listener::Listener;
-use crate::shares::Shares;
+use super::shares::Shares;
 
 /// The limits of one local socket; the default stands in `muster_proto::limits`.
 #[derive(Clone, Debug)]

@@ -1,53 +1,52 @@
-//! How many connections each source holds: an address, or a user of this machine.
+//! How many connections each user holds at the local socket.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Connections by source. It holds no more entries than there are connections.
-pub(crate) struct Shares<S> {
-    held: Mutex<HashMap<S, usize>>,
+/// Connections by user id. It holds no more entries than there are connections.
+pub(super) struct Shares {
+    held: Mutex<HashMap<u32, usize>>,
     connections_max: usize,
 }
 
-impl<S: Copy + Eq + Hash> Shares<S> {
-    pub(crate) fn new(connections_max: usize) -> Arc<Self> {
+impl Shares {
+    pub(super) fn new(connections_max: usize) -> Arc<Self> {
         Arc::new(Self {
             held: Mutex::default(),
             connections_max,
         })
     }
 
-    /// Counts one more connection of the source, or none when it has its share.
-    pub(crate) fn admit(self: &Arc<Self>, source: S) -> Option<Admitted<S>> {
+    /// Counts one more connection of the user, or none when he has his share.
+    pub(super) fn admit(self: &Arc<Self>, uid: u32) -> Option<Admitted> {
         // A panic while the lock is held leaves the counts whole enough to go on.
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = held.entry(source).or_insert(0);
+        let count = held.entry(uid).or_insert(0);
         if *count >= self.connections_max {
             return None;
         }
         *count += 1;
         Some(Admitted {
             shares: Arc::clone(self),
-            source,
+            uid,
         })
     }
 }
 
 /// One counted connection; dropping it gives the place back.
-pub(crate) struct Admitted<S: Copy + Eq + Hash> {
-    shares: Arc<Shares<S>>,
-    source: S,
+pub(super) struct Admitted {
+    shares: Arc<Shares>,
+    uid: u32,
 }
 
-impl<S: Copy + Eq + Hash> Drop for Admitted<S> {
+impl Drop for Admitted {
     fn drop(&mut self) {
         let held = self.shares.held.lock();
         let mut held = held.unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = held.get_mut(&self.source) {
+        if let Some(count) = held.get_mut(&self.uid) {
             *count -= 1;
             if *count == 0 {
-                held.remove(&self.source);
+                held.remove(&self.uid);
             }
         }
     }
@@ -58,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_source_has_its_share_and_gives_it_back() {
+    fn each_user_has_his_share_and_gives_it_back() {
         let shares = Shares::new(2);
         let first = shares.admit(1_000).unwrap();
         let _second = shares.admit(1_000).unwrap();
@@ -69,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_that_left_take_no_memory() {
+    fn users_that_left_take_no_memory() {
         let shares = Shares::new(2);
         drop(shares.admit(1_000));
         assert!(shares.held.lock().unwrap().is_empty());
