@@ -150,6 +150,8 @@ async fn measure(options: &Options) -> Outcome<()> {
     if let Some(file) = &options.json {
         let more = json!({
             "quick": options.quick,
+            "at": muster_machine::clock::now().to_string(),
+            "processor": processor(),
             "server_core": cores.server,
             "load_core": cores.load,
         });
@@ -161,6 +163,13 @@ async fn measure(options: &Options) -> Outcome<()> {
         return Err(Failure::said("not every row could be measured"));
     }
     Ok(())
+}
+
+/// The processor's model, where the kernel tells it.
+fn processor() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
 }
 
 fn number(word: &str) -> Outcome<usize> {

@@ -101,9 +101,7 @@ pub(crate) async fn fill(
     let clients = clients.max(singles);
     filler.check(clients, now).await?;
     store.close().await?;
-    let file_bytes = std::fs::metadata(host.join(DATABASE))
-        .during("the database")?
-        .len();
+    let file_bytes = database_bytes(host)?;
     let store_client = |(thumbprint, _, ticket)| StoreClient { thumbprint, ticket };
     Ok(Table {
         fleet,
@@ -112,6 +110,12 @@ pub(crate) async fn fill(
         file_bytes,
         clients,
     })
+}
+
+/// Bytes of the database in a host's directory, without its log.
+pub(crate) fn database_bytes(host: &Path) -> Outcome<u64> {
+    let file = std::fs::metadata(host.join(DATABASE)).during("the database")?;
+    Ok(file.len())
 }
 
 /// Opens the store in a host's directory beside nobody else.

@@ -150,12 +150,15 @@ fn rows(bench: &Bench, rounds: &[Round]) -> Vec<Row> {
     let parts = over(&|round| round.ask.server_micros() / round.sum());
     let part = |figure: &dyn Fn(&Parts) -> f64| median(&over(&|round| figure(&round.parts)));
     let sum = format!(
-        "{told}; the sum {} us = HTTP echo {:.1} + open {:.1} + verify {:.1} + sign {:.1}; ratios {}",
+        "{told}; the sum {} us = HTTP echo {:.1} + open {:.1} + verify {:.1} + sign {:.1}; the \
+         product's own verification {:.1} and signature {:.1}, of which an answer has two; ratios {}",
         spread(&over(&Round::sum), 0),
         median(&over(&|round| round.http)),
         part(&|parts| parts.open),
         part(&|parts| parts.verify),
         part(&|parts| parts.sign),
+        part(&|parts| parts.own_verify),
+        part(&|parts| parts.own_sign),
         spread(&parts, 2)
     );
     let tls = over(&|round| round.ask.server_micros() / round.tls);

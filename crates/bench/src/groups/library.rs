@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey};
 use muster_client::{Product, read_in};
+use muster_machine::Machine;
+use muster_proto::crypto::{PublicKey, SIGNATURE_BYTES, SecretKey};
 use tokio::time::Instant;
 
 use super::Bench;
@@ -38,6 +40,8 @@ fn read(bench: &Bench, dir: &Path) -> Outcome<Row> {
     }
     let verify = Verify::new()?;
     let (mut ratios, mut ours, mut bare) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut own, mut hardware) = (Vec::new(), Vec::new());
+    let publisher = product.root.publisher();
     on_core(estate.cores.server, || {
         for _ in 0..scale.rounds {
             let reading = each(scale.reads, || {
@@ -47,14 +51,21 @@ fn read(bench: &Bench, dir: &Path) -> Outcome<Row> {
             ratios.push(reading / (SIGNATURES * verifying));
             ours.push(reading);
             bare.push(verifying);
+            own.push(each(scale.reads, || verify.once_by_the_product()));
+            hardware.push(each(scale.reads, || {
+                black_box(Machine::real().tags(publisher));
+            }));
         }
         Ok(())
     })?;
     let detail = format!(
-        "one read {} us CPU with its files and this machine's hardware, one bare verification {} us \
-         (aws-lc, key parsed); {SIGNATURES} signatures in the state; {} rounds of {}",
+        "one read {} us CPU, of which this machine's hardware {:.0} us; one bare verification {} us \
+         (aws-lc, key parsed), the product's own {:.1} us; {SIGNATURES} signatures in the state; {} \
+         rounds of {}",
         spread(&ours, 0),
+        median(&hardware),
         spread(&bare, 1),
+        median(&own),
         scale.rounds,
         scale.reads
     );
@@ -64,23 +75,33 @@ fn read(bench: &Bench, dir: &Path) -> Outcome<Row> {
 /// A bare verification, key parsed beforehand.
 struct Verify {
     key: ParsedPublicKey,
+    own_key: PublicKey,
     message: Vec<u8>,
-    signature: Vec<u8>,
+    signature: [u8; SIGNATURE_BYTES],
 }
 
 impl Verify {
     fn new() -> Outcome<Self> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(&[3; 32]).during("a key")?;
+        let seed = [3; 32];
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).during("a key")?;
+        let secret = SecretKey::from_seed(&seed);
         let message = vec![0x5a; MESSAGE_BYTES];
         Ok(Self {
             key: ParsedPublicKey::new(&ED25519, pair.public_key().as_ref()).during("a key")?,
-            signature: pair.sign(&message).as_ref().to_vec(),
+            own_key: secret.public(),
+            signature: secret.sign(&message),
             message,
         })
     }
 
     fn once(&self) {
         let verified = self.key.verify_sig(&self.message, &self.signature);
+        assert!(black_box(verified).is_ok(), "a good signature");
+    }
+
+    /// As the product does it, the key parsed each time.
+    fn once_by_the_product(&self) {
+        let verified = self.own_key.verify(&self.message, &self.signature);
         assert!(black_box(verified).is_ok(), "a good signature");
     }
 }
