@@ -91,6 +91,7 @@ STABLE = [
     (r"\d+d left", "364d left"),
     (r"(key |: )…[0-9A-Z]{5}", r"\1…7Q2WK"),
     (r" \(declared, under [^)]*\)", ""),
+    (r"issuing-[0-9a-f]{16}", "issuing-1f6c02e9b47d53aa"),
     (r"^(ok +chain +)[^ ,]+,", r"\1kms,"),
 ]
 
