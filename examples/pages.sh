@@ -156,7 +156,7 @@ echo "the machines noticed nothing, and are counted again"
 on publisher; step
 muster authority key issue --product cad --channel kms-host > "$work/later.key"
 on publisher2
-cp -a "$work/publisher/root"/authority.{backup,keys} .
+cp -a "$work/publisher/root"/authority.backup{,.keys} .
 step
 muster authority key issue --product cad --channel kms-host > "$work/other.key"
 ! cmp -s "$work/later.key" "$work/other.key" || fail "a key was given out twice"

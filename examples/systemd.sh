@@ -151,6 +151,10 @@ is_licensed() { run 'muster client status --check'; }
 until_true is_licensed
 cat "$work/out"
 
+say "Somebody without privileges asks by way of the service's socket"
+inside setpriv --reuid=65534 --regid=65534 --clear-groups env -i PATH=/usr/bin HOME=/ \
+  muster client activate
+
 property() { inside systemctl show "muster-$1" -P "$2"; }
 say "Each is what its unit says: its user, no capability, a filter, a file system that is read-only"
 for role in authority kms client; do
