@@ -171,6 +171,8 @@ pub const HTTP_UNACKNOWLEDGED_SECONDS: u64 = 30;
 pub const LOG_LINES_BURST: u32 = 2_000;
 /// Lines of one kind that a service logs in a second in the long run. The rest is counted.
 pub const LOG_LINES_PER_SECOND: u32 = 20;
+/// Lines of a service's log that wait for its reader at most; more are lost, not waited for.
+pub const LOG_LINES_WAITING_MAX: usize = 8_192;
 /// How often a service tells how many lines of one kind it left out, in seconds.
 pub const LOG_LEFT_OUT_SECONDS: u64 = 60;
 /// How often a listener reports faults of connections at most, in seconds.

@@ -1,10 +1,15 @@
 //! Where a log goes. A service logs to stdout or, where systemd reads it, to the journal with each
 //! field by its name. Other commands, whose stdout is data, say on stderr what is wrong.
+//!
+//! A service never waits for the reader of its log: a thread of its own writes the lines, and where the
+//! reader has stopped, those that do not fit into its queue are lost.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 
+use muster_proto::limits::LOG_LINES_WAITING_MAX;
 use tracing::Subscriber;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -29,8 +34,9 @@ pub(super) enum Logger {
     },
 }
 
-/// Starts the log. `-v` adds detail; libraries are heard only when something is broken.
-pub(super) fn start(logger: Logger, verbose: u8) {
+/// Starts the log. `-v` adds detail; libraries are heard only when something is broken. What comes
+/// back is kept to the end: dropped, it has the last lines written.
+pub(super) fn start(logger: Logger, verbose: u8) -> Option<WorkerGuard> {
     let own = match (verbose, logger) {
         (0, Logger::Command) => LevelFilter::ERROR,
         (0, Logger::Service { .. }) | (1, Logger::Command) => LevelFilter::INFO,
@@ -45,31 +51,40 @@ pub(super) fn start(logger: Logger, verbose: u8) {
     let filter = Targets::new()
         .with_target("muster", own)
         .with_default(libraries);
+    let (output, guard) = output(logger);
     // A second initialisation, as in tests, changes nothing.
     let _ = tracing_subscriber::registry()
         .with(filter)
         .with(LogLimit::default())
-        .with(output(logger))
+        .with(output)
         .try_init();
+    guard
 }
 
-fn output<S>(logger: Logger) -> Box<dyn Layer<S> + Send + Sync>
+fn output<S>(logger: Logger) -> (Box<dyn Layer<S> + Send + Sync>, Option<WorkerGuard>)
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     let is_service = logger != Logger::Command;
     if is_service && let Some(journal) = journal() {
-        return journal.boxed();
+        return (journal.boxed(), None);
     }
     let lines = tracing_subscriber::fmt::layer().with_target(false);
-    if matches!(logger, Logger::Service { json: false }) {
-        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
-        let lines = lines.with_ansi(is_terminal).with_writer(std::io::stdout);
-        lines.boxed()
-    } else {
-        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-        let lines = lines.with_ansi(is_terminal).with_writer(std::io::stderr);
-        lines.boxed()
+    match logger {
+        Logger::Service { json: false } => {
+            let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stdout());
+            let (writer, guard) = NonBlockingBuilder::default()
+                .buffered_lines_limit(LOG_LINES_WAITING_MAX)
+                .lossy(true)
+                .finish(std::io::stdout());
+            let lines = lines.with_ansi(is_terminal).with_writer(writer);
+            (lines.boxed(), Some(guard))
+        }
+        Logger::Service { json: true } | Logger::Command => {
+            let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+            let lines = lines.with_ansi(is_terminal).with_writer(std::io::stderr);
+            (lines.boxed(), None)
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Report, Refusal> {
     } else {
         Logger::Command
     };
-    log::start(logger, cli.verbose);
+    let _until_the_end = log::start(logger, cli.verbose);
     match cli.noun {
         Noun::Authority(args) => authority::run(args).await,
         Noun::Kms(args) => kms::run(args).await,
