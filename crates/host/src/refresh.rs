@@ -72,13 +72,14 @@ impl Admin {
                 said.push(format!("took a newer policy of {product}"));
             }
         }
-        let now = self.records.now();
-        if !said.is_empty() {
-            tracing::info!(%publisher, "{}", said.join(", "));
-            self.records
-                .put_keys(revision, &stored, said.join(", "), now)
-                .await?;
+        if said.is_empty() {
+            return Ok(());
         }
+        let (said, now) = (said.join(", "), self.records.now());
+        self.records
+            .put_keys(revision, &stored, said.clone(), now)
+            .await?;
+        tracing::info!(%publisher, "{said}");
         Ok(())
     }
 }
