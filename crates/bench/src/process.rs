@@ -1,10 +1,10 @@
 //! Servers as processes of their own: started on one core, measured from outside, ended by id.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::cores::process_time;
@@ -15,8 +15,6 @@ pub(crate) struct Server {
     child: Child,
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    /// Held open, so that the server can write its last lines.
-    _stdout: BufReader<ChildStdout>,
 }
 
 /// What a process holds in memory, in MB of 1,000,000 bytes.
@@ -32,22 +30,23 @@ impl Server {
     /// Starts a program on one core and waits for its line `listening on ADDRESS`. What it logs goes
     /// to a file.
     pub(crate) fn start(program: &Path, args: &[&str], core: usize, log: &Path) -> Outcome<Self> {
-        let words = File::create(log).during("the server's log")?;
+        let mut words = File::create(log).during("the server's log")?;
+        let errors = words.try_clone().during("the server's log")?;
         let mut child = on_core(core, program)
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(words)
+            .stderr(errors)
             .spawn()
             .during("taskset")?;
         let stdout = child.stdout.take().expect("stdout is piped");
         let mut stdout = BufReader::new(stdout);
-        match ready(&mut stdout) {
-            Ok(address) => Ok(Self {
-                child,
-                address,
-                _stdout: stdout,
-            }),
+        match ready(&mut stdout, &mut words) {
+            Ok(address) => {
+                // A server waits when nobody reads what it logs. The thread ends with the server.
+                std::thread::spawn(move || std::io::copy(&mut stdout, &mut words));
+                Ok(Self { child, address })
+            }
             Err(failure) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -158,7 +157,8 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-fn ready(stdout: &mut impl BufRead) -> Outcome<SocketAddr> {
+/// Reads to the ready line; what is logged before it goes to the log.
+fn ready(stdout: &mut impl BufRead, log: &mut impl Write) -> Outcome<SocketAddr> {
     let mut line = String::new();
     loop {
         line.clear();
@@ -169,5 +169,6 @@ fn ready(stdout: &mut impl BufRead) -> Outcome<SocketAddr> {
             let first = rest.split([',', ' ', '\n']).next().unwrap_or_default();
             return first.parse().during("the address that the server prints");
         }
+        log.write_all(line.as_bytes()).during("the server's log")?;
     }
 }
