@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::site::{Site, V4};
+use super::site::{Family, IPV4, IPV6, Site, at};
 use super::{client, install, serve};
 use crate::estate::{Estate, Outcome, Service};
 
@@ -22,14 +22,16 @@ struct Scene {
 }
 
 impl Scene {
-    fn start() -> Option<Self> {
-        let site = Site::start(&[V4])?;
-        site.resolv("nameserver 192.0.2.53\n");
+    fn start(family: Family) -> Option<Self> {
+        let site = family.site()?;
         let estate = Estate::solo();
         let authority = estate.serve_authority();
         estate.certify("second", "solo", &authority);
-        let first = serve(&site, &estate, "kms", &["--listen", "192.0.2.11:1688"]);
-        let second = serve(&site, &estate, "second", &["--listen", "192.0.2.12:1688"]);
+        let serve = |host, number| {
+            let listen = at(family.host(number), 1688);
+            serve(&site, &estate, host, &["--listen", &listen])
+        };
+        let (first, second) = (serve("kms", 1), serve("second", 2));
         let generic = estate.key("solo", "generic");
         Some(Self {
             site,
@@ -79,7 +81,16 @@ fn answered(outcome: Outcome) -> String {
 
 #[test]
 fn what_dns_answers_leads_to_the_right_host() {
-    let Some(mut scene) = Scene::start() else {
+    what_dns_answers(IPV4);
+}
+
+#[test]
+fn what_dns_answers_leads_to_the_right_host_without_ipv4() {
+    what_dns_answers(IPV6);
+}
+
+fn what_dns_answers(family: Family) {
+    let Some(mut scene) = Scene::start(family) else {
         return;
     };
     let hosts: Vec<String> = tried(scene.ask_in("order").done())
@@ -122,7 +133,16 @@ fn what_dns_answers_leads_to_the_right_host() {
 
 #[test]
 fn domains_are_searched_in_order() {
-    let Some(scene) = Scene::start() else {
+    domains_are_searched(IPV4);
+}
+
+#[test]
+fn domains_are_searched_in_order_without_ipv4() {
+    domains_are_searched(IPV6);
+}
+
+fn domains_are_searched(family: Family) {
+    let Some(scene) = Scene::start(family) else {
         return;
     };
     let name = |case: &str| format!("_muster-kms._tcp.{case}.cases.example");
@@ -134,10 +154,11 @@ fn domains_are_searched_in_order() {
     let step = |host: &str, by: &str| (host.to_owned(), by.to_owned());
     let kms1 = "kms1.cases.example:1688";
 
-    scene.site.resolv(
-        "nameserver 192.0.2.53\ndomain none.cases.example\n\
-         search nodata.cases.example missing.cases.example alias.cases.example\n",
-    );
+    let server = format!("nameserver {}\n", family.bind());
+    scene.site.resolv(&format!(
+        "{server}domain none.cases.example\n\
+         search nodata.cases.example missing.cases.example alias.cases.example\n"
+    ));
     let expected = [
         step(&name("toomany"), "DNS, configured domain"),
         step(&name("none"), "DNS, the machine's domain"),
@@ -153,7 +174,7 @@ fn domains_are_searched_in_order() {
 
     // Without either word, the domain is that of the machine's own name: as /etc/hosts has it, or as
     // the kernel does.
-    scene.site.resolv("nameserver 192.0.2.53\n");
+    scene.site.resolv(&server);
     let root = PathBuf::from(scene.estate.hardware("pc7"));
     fs::write(root.join("etc/hostname"), "pc7\n").expect("a file");
     let hosts = "127.0.1.1 pc7.large.cases.example pc7\n";
@@ -174,11 +195,12 @@ fn domains_are_searched_in_order() {
     // A short name goes through the search list; /etc/hosts is asked before DNS.
     scene
         .site
-        .resolv("nameserver 192.0.2.53\nsearch missing.example cases.example\n");
+        .resolv(&format!("{server}search missing.example cases.example\n"));
     install(&scene.estate, "short", &scene.generic);
     scene.estate.client("short", &["set-host", "kms1"]).done();
     assert_eq!(answered(scene.again("short")), "kms1:1688");
-    scene.site.hosts("192.0.2.12 kms1.only-in-hosts.example\n");
+    let line = format!("{} kms1.only-in-hosts.example\n", family.host(2));
+    scene.site.hosts(&line);
     scene
         .estate
         .client("short", &["set-host", "kms1.only-in-hosts.example"])
@@ -191,7 +213,16 @@ fn domains_are_searched_in_order() {
 
 #[test]
 fn a_resolver_that_is_silent_or_missing_is_passed_over_or_named() {
-    let Some(scene) = Scene::start() else {
+    a_silent_or_missing_resolver(IPV4);
+}
+
+#[test]
+fn a_resolver_that_is_silent_or_missing_is_passed_over_or_named_without_ipv4() {
+    a_silent_or_missing_resolver(IPV6);
+}
+
+fn a_silent_or_missing_resolver(family: Family) {
+    let Some(scene) = Scene::start(family) else {
         return;
     };
     let refused = |machine: &str, code: &str| {
@@ -201,16 +232,17 @@ fn a_resolver_that_is_silent_or_missing_is_passed_over_or_named() {
     };
     scene.site.resolv("# nothing\n");
     refused("without", "MUSTER-DNS-0009");
-    scene.site.resolv("nameserver 192.0.2.13\n");
+    let nameserver = |address: &str| format!("nameserver {address}\n");
+    scene.site.resolv(&nameserver(family.host(3)));
     refused("closed", "MUSTER-DNS-0011");
-    scene.site.resolv("nameserver 198.51.100.1\n");
+    scene.site.resolv(&nameserver(family.dropped()));
     refused("silent", "MUSTER-DNS-0004");
     // The second server of the list answers, whatever the first does.
     for (machine, first) in [
-        ("past closed", "192.0.2.13"),
-        ("past silent", "198.51.100.1"),
+        ("past closed", family.host(3)),
+        ("past silent", family.dropped()),
     ] {
-        let text = format!("nameserver {first}\nnameserver 192.0.2.53\noptions edns0\n");
+        let text = nameserver(first) + &nameserver(family.bind()) + "options edns0\n";
         scene.site.resolv(&text);
         let outcome = scene.ask(machine, Some("alias.cases.example"));
         assert_eq!(answered(outcome), "kms1.cases.example:1688");
@@ -221,7 +253,16 @@ fn a_resolver_that_is_silent_or_missing_is_passed_over_or_named() {
 /// fewer than one run of 100,000, and one that ignores weights nearly always.
 #[test]
 fn weights_share_machines_between_hosts() {
-    let Some(scene) = Scene::start() else {
+    weights_share(IPV4);
+}
+
+#[test]
+fn weights_share_machines_between_hosts_without_ipv4() {
+    weights_share(IPV6);
+}
+
+fn weights_share(family: Family) {
+    let Some(scene) = Scene::start(family) else {
         return;
     };
     let at_first = |case: &str| {

@@ -3,16 +3,14 @@
 
 use serde_json::Value;
 
-use super::site::{Site, V4};
+use super::site::{Family, IPV4, IPV6, Site, at};
 use super::{Registration, client, install, zones};
 use crate::clocks;
 use crate::estate::{Estate, Service, copy_dir};
 
-/// Where BIND answers.
-const BIND: &str = "192.0.2.53:53";
-
 /// One estate whose host is started again and again, each time in a fresh copy of its directory.
 struct Scene {
+    family: Family,
     site: Site,
     estate: Estate,
     generic: String,
@@ -44,12 +42,12 @@ impl Default for Try<'_> {
 }
 
 impl Scene {
-    fn start() -> Option<Self> {
-        let site = Site::start(&[V4])?;
-        site.resolv("nameserver 192.0.2.53\n");
+    fn start(family: Family) -> Option<Self> {
+        let site = family.site()?;
         let estate = Estate::solo();
         let generic = estate.key("solo", "generic");
         Some(Self {
+            family,
             site,
             estate,
             generic,
@@ -67,7 +65,8 @@ impl Scene {
             key: &site.key(tried.key),
             more: tried.more,
         };
-        let serve = ["serve", "--listen", "192.0.2.11:1688"];
+        let listen = at(self.family.host(1), 1688);
+        let serve = ["serve", "--listen", &listen];
         let args = [&serve, &registration.args()[..]].concat();
         let mut command = site.muster(&estate.kms_args(name, &args));
         if tried.clock != "+0" {
@@ -77,7 +76,7 @@ impl Scene {
         let zones = zones(estate, name, tried.zones.len());
         let machine = format!("machine of {name}");
         install(estate, &machine, &self.generic);
-        estate.client(&machine, &["set-host", "192.0.2.11"]).done();
+        estate.client(&machine, &["set-host", &listen]).done();
         client(site, estate, &machine, &["activate"]).done();
         let log = host.log();
         for zone in &zones {
@@ -89,9 +88,13 @@ impl Scene {
         zones
     }
 
+    fn bind(&self) -> String {
+        at(self.family.bind(), 53)
+    }
+
     /// The code and the words of the one zone's failure.
     fn failure(&self, tried: &Try<'_>) -> (String, String) {
-        failure(&self.zones(tried)[0], BIND)
+        failure(&self.zones(tried)[0], &self.bind())
     }
 }
 
@@ -106,7 +109,16 @@ fn failure(zone: &Value, server: &str) -> (String, String) {
 
 #[test]
 fn each_refusal_has_its_own_reason_and_the_host_serves_on() {
-    let Some(scene) = Scene::start() else {
+    each_refusal(IPV4);
+}
+
+#[test]
+fn each_refusal_has_its_own_reason_without_ipv4() {
+    each_refusal(IPV6);
+}
+
+fn each_refusal(family: Family) {
+    let Some(scene) = Scene::start(family) else {
         return;
     };
     let before = scene.site.dig("_muster-kms._tcp.corp.example", "SRV");
@@ -130,7 +142,7 @@ fn each_refusal_has_its_own_reason_and_the_host_serves_on() {
     let (code, _) = scene.failure(&Try {
         name: "www",
         host_name: "www.corp.example",
-        more: &["--host-address", "192.0.2.11"],
+        more: &["--host-address", family.host(1)],
         ..Try::default()
     });
     assert_eq!(code, "MUSTER-DNS-0026");
@@ -145,12 +157,13 @@ fn each_refusal_has_its_own_reason_and_the_host_serves_on() {
     assert!(text.contains("seconds behind this machine's"), "{text}");
 
     // Everything on the way there is dropped.
+    let silent = at(family.dropped(), 53);
     let zones = scene.zones(&Try {
         name: "silent",
-        more: &["--dns-server", "198.51.100.1"],
+        more: &["--dns-server", &silent],
         ..Try::default()
     });
-    let (code, _) = failure(&zones[0], "198.51.100.1:53");
+    let (code, _) = failure(&zones[0], &silent);
     assert_eq!(code, "MUSTER-DNS-0004");
 
     let after = scene.site.dig("_muster-kms._tcp.corp.example", "SRV");
@@ -160,7 +173,16 @@ fn each_refusal_has_its_own_reason_and_the_host_serves_on() {
 /// Zones that fail keep no other zone from being written.
 #[test]
 fn one_zone_s_refusal_is_no_other_s() {
-    let Some(scene) = Scene::start() else {
+    one_zone_s_refusal(IPV4);
+}
+
+#[test]
+fn one_zone_s_refusal_is_no_other_s_without_ipv4() {
+    one_zone_s_refusal(IPV6);
+}
+
+fn one_zone_s_refusal(family: Family) {
+    let Some(scene) = Scene::start(family) else {
         return;
     };
     let zones = scene.zones(&Try {
@@ -171,14 +193,14 @@ fn one_zone_s_refusal_is_no_other_s() {
             "corp.example",
             "branch.example",
         ],
-        more: &["--dns-server", "192.0.2.53"],
+        more: &["--dns-server", family.bind()],
         ..Try::default()
     });
     let of = |name: &str| {
         let zone = zones.iter().find(|zone| zone["zone"] == name);
         zone.unwrap_or_else(|| panic!("{name} is not in {zones:#?}"))
     };
-    let code = |name: &str| failure(of(name), BIND).0;
+    let code = |name: &str| failure(of(name), &scene.bind()).0;
     assert_eq!(code("locked.example"), "MUSTER-DNS-0026");
     assert_eq!(code("hand.example"), "MUSTER-DNS-0026");
     assert_eq!(code("nowhere.example"), "MUSTER-DNS-0027");

@@ -1,7 +1,7 @@
 //! A host's own records in BIND: written at start in each of its zones, left by stop and restart,
 //! withdrawn by `retire`; and nobody else's ever touched.
 
-use super::site::{Site, V4};
+use super::site::{Family, IPV4, IPV6, Site, at};
 use super::{Registration, client, install, kms, serve};
 use crate::estate::{Estate, Service};
 
@@ -20,9 +20,12 @@ struct Scene {
 }
 
 impl Scene {
-    fn start() -> Option<Self> {
-        let site = Site::start(&[V4])?;
-        site.resolv("nameserver 192.0.2.53\nsearch corp.example\n");
+    fn start(family: Family) -> Option<Self> {
+        let site = family.site()?;
+        site.resolv(&format!(
+            "nameserver {}\nsearch corp.example\n",
+            family.bind()
+        ));
         let estate = Estate::solo();
         let authority = estate.serve_authority();
         estate.certify("second", "solo", &authority);
@@ -48,7 +51,18 @@ impl Scene {
 /// Two hosts in two zones, found by a machine; then the first one is retired.
 #[test]
 fn hosts_stand_beside_each_other_and_only_retire_takes_its_own() {
-    let Some(scene) = Scene::start() else {
+    hosts_stand_beside_each_other(IPV4);
+}
+
+#[test]
+fn hosts_stand_beside_each_other_without_ipv4() {
+    hosts_stand_beside_each_other(IPV6);
+}
+
+fn hosts_stand_beside_each_other(family: Family) {
+    let (one, two, kind) = (family.host(1), family.host(2), family.record());
+    let listen = at(one, 1688);
+    let Some(scene) = Scene::start(family) else {
         return;
     };
     let Scene { site, estate, key } = &scene;
@@ -57,21 +71,21 @@ fn hosts_stand_beside_each_other_and_only_retire_takes_its_own() {
         host_name: "kms1.corp.example",
         zones: &["corp.example,10,30", "branch.example,5"],
         key,
-        more: &["--host-address", "192.0.2.11"],
+        more: &["--host-address", one],
     };
-    let host = scene.register("kms", "192.0.2.11:1688", &first);
+    let host = scene.register("kms", &listen, &first);
     let kms1 = "10 30 1688 kms1.corp.example.";
     assert_eq!(scene.corp(), [kms1, OLD]);
     assert_eq!(site.dig(BRANCH, "SRV"), ["5 0 1688 kms1.corp.example."]);
-    assert_eq!(site.dig("kms1.corp.example", "A"), ["192.0.2.11"]);
+    assert_eq!(site.dig("kms1.corp.example", kind), [one]);
 
     let second = Registration {
         host_name: "kms2.corp.example",
         zones: &["corp.example,20"],
         key,
-        more: &["--host-address", "192.0.2.12"],
+        more: &["--host-address", two],
     };
-    let _second = scene.register("second", "192.0.2.12:1688", &second);
+    let _second = scene.register("second", &at(two, 1688), &second);
     let kms2 = "20 0 1688 kms2.corp.example.";
     assert_eq!(scene.corp(), [kms1, kms2, OLD]);
 
@@ -83,7 +97,7 @@ fn hosts_stand_beside_each_other_and_only_retire_takes_its_own() {
     let serial = site.dig("corp.example", "SOA");
     assert_eq!(host.stop(), 0);
     assert_eq!(scene.corp(), [kms1, kms2, OLD], "a stop leaves them");
-    let _host = scene.register("kms", "192.0.2.11:1688", &first);
+    let _host = scene.register("kms", &listen, &first);
     assert_eq!(scene.corp(), [kms1, kms2, OLD], "a restart changes nothing");
     let after = site.dig("corp.example", "SOA");
     assert_eq!(after, serial, "not even the zone's serial");
@@ -96,8 +110,8 @@ fn hosts_stand_beside_each_other_and_only_retire_takes_its_own() {
     }
     assert_eq!(scene.corp(), [kms2, OLD]);
     assert!(site.dig(BRANCH, "SRV").is_empty());
-    assert!(site.dig("kms1.corp.example", "A").is_empty());
-    assert_eq!(site.dig("kms2.corp.example", "A"), ["192.0.2.12"]);
+    assert!(site.dig("kms1.corp.example", kind).is_empty());
+    assert_eq!(site.dig("kms2.corp.example", kind), [two]);
     assert_eq!(site.dig("www.corp.example", "A"), ["192.0.2.80"]);
     assert_eq!(site.dig(HAND, "SRV"), hand, "a zone of nobody's");
 }
@@ -106,7 +120,7 @@ fn hosts_stand_beside_each_other_and_only_retire_takes_its_own() {
 /// own.
 #[test]
 fn changed_settings_replace_what_this_host_wrote() {
-    let Some(scene) = Scene::start() else {
+    let Some(scene) = Scene::start(IPV4) else {
         return;
     };
     let start = |host: &str, port: u16, zone: &str| {
@@ -138,7 +152,7 @@ fn changed_settings_replace_what_this_host_wrote() {
 /// A zone kept by hand: the host prints what belongs in it, and those very lines work.
 #[test]
 fn a_zone_kept_by_hand_gets_its_lines_printed() {
-    let Some(scene) = Scene::start() else {
+    let Some(scene) = Scene::start(IPV4) else {
         return;
     };
     let Scene { site, estate, .. } = &scene;

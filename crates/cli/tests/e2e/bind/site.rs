@@ -23,6 +23,62 @@ pub(crate) const V6: &[&str] = &[
     "2001:db8::13",
 ];
 
+/// One family of addresses: what a test that runs in either network calls its places.
+#[derive(Clone, Copy)]
+pub(crate) struct Family {
+    addresses: &'static [&'static str],
+    /// What is sent there is dropped.
+    dropped: &'static str,
+}
+
+pub(crate) const IPV4: Family = Family {
+    addresses: V4,
+    dropped: "198.51.100.1",
+};
+pub(crate) const IPV6: Family = Family {
+    addresses: V6,
+    dropped: "2001:db8:1::1",
+};
+
+impl Family {
+    /// A network of this family alone.
+    pub(crate) fn site(self) -> Option<Site> {
+        let site = Site::start(&[self.addresses])?;
+        site.resolv(&format!("nameserver {}\n", self.bind()));
+        Some(site)
+    }
+
+    /// Where BIND answers.
+    pub(crate) fn bind(self) -> &'static str {
+        self.addresses[0]
+    }
+
+    /// Where the first, second and third host may serve.
+    pub(crate) fn host(self, number: usize) -> &'static str {
+        self.addresses[number]
+    }
+
+    /// Where nobody answers.
+    pub(crate) fn dropped(self) -> &'static str {
+        self.dropped
+    }
+
+    /// The type of its address records.
+    pub(crate) fn record(self) -> &'static str {
+        if self.bind().contains(':') {
+            "AAAA"
+        } else {
+            "A"
+        }
+    }
+}
+
+/// An address with a port, as it is written.
+pub(crate) fn at(address: &str, port: u16) -> String {
+    let address: std::net::IpAddr = address.parse().expect("an address");
+    std::net::SocketAddr::new(address, port).to_string()
+}
+
 /// Makes the network: addresses, a way on which everything is lost, the files of /etc, BIND.
 const SET_UP: &str = r#"
 set -e
