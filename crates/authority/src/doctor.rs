@@ -12,15 +12,12 @@ use muster_proto::authority::answer::Publisher;
 use muster_proto::authority::secret::SecretKind;
 use muster_proto::doctor::Report;
 use muster_proto::doctor::authority::{IssuingSeen, Seen, ServiceSeen, judge};
-use muster_proto::limits::LIST_ROWS_MAX;
+use muster_proto::limits::{LIST_ROWS_MAX, STORE_TRY_BYTES};
 use muster_proto::reason::{dns, store};
 use muster_proto::time::Timestamp;
 
 use crate::root::RootKeys;
 use crate::{Authority, IssuingReport, directory, files};
-
-/// Bytes that the directory must take: some pages of the store's log.
-const PROBE_BYTES: usize = 65_536;
 
 /// Where the service is looked for.
 #[derive(Clone, Debug)]
@@ -46,7 +43,7 @@ pub async fn doctor(examined: &Examined, now: Timestamp) -> Report {
             .as_ref()
             .map(|root| root.name().to_owned())
             .map_err(Clone::clone),
-        disk: is_there.then(|| try_directory(directory, PROBE_BYTES)),
+        disk: is_there.then(|| try_directory(directory, STORE_TRY_BYTES)),
         store: Ok(String::new()),
         now,
         newest: None,

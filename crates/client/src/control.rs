@@ -11,6 +11,7 @@ use muster_net::dns::Resolver;
 use muster_proto::Refusal;
 use muster_proto::client::state::{Holding, State};
 use muster_proto::ids::{ProductId, PublisherId};
+use muster_proto::limits::PRODUCTS_LISTED_MAX;
 use muster_proto::reason::client as reasons;
 use muster_proto::statement::root::Root;
 
@@ -101,9 +102,6 @@ pub struct ProductName {
     /// The publisher's display name.
     pub publisher_name: String,
 }
-
-/// Products that a refusal lists at most.
-const LISTED_MAX: usize = 16;
 
 /// One client on one directory.
 pub struct Client {
@@ -282,11 +280,11 @@ pub(crate) fn not_installed(state: &State, named: &str) -> Refusal {
     let installed: Vec<_> = state.publishers.values().flat_map(products).collect();
     let detail = match installed.len() {
         0 => "nothing is installed in this directory".to_owned(),
-        1..=LISTED_MAX => format!("{named}; installed: {}", installed.join(", ")),
+        1..=PRODUCTS_LISTED_MAX => format!("{named}; installed: {}", installed.join(", ")),
         more => format!(
             "{named}; installed: {} and {} more",
-            installed[..LISTED_MAX].join(", "),
-            more - LISTED_MAX
+            installed[..PRODUCTS_LISTED_MAX].join(", "),
+            more - PRODUCTS_LISTED_MAX
         ),
     };
     Refusal::new(reasons::NOT_INSTALLED, detail)

@@ -22,7 +22,7 @@ use muster_proto::doctor::client::{
     PublisherSeen, Seen, ServiceSeen,
 };
 use muster_proto::ids::{ProductId, PublisherId};
-use muster_proto::limits::{ASK_HOSTS_MAX, HTTP_CONNECT_SECONDS};
+use muster_proto::limits::{ASK_HOSTS_MAX, CLIENT_TRY_BYTES, HTTP_CONNECT_SECONDS};
 use muster_proto::reason::client as reasons;
 use muster_proto::statement::policy::Method;
 use muster_proto::time::Timestamp;
@@ -33,9 +33,6 @@ use crate::control::{Client, Which};
 use crate::hardware::MachineHardware;
 use crate::link;
 use crate::vault::{Opened, Peeked};
-
-/// Bytes that the directory must take: about as many as a client's two files.
-const PROBE_BYTES: usize = 8_192;
 
 impl Client {
     /// Goes through every step between this machine and a licence and tells what it saw. An ask that
@@ -85,7 +82,7 @@ fn machine(client: &Client, peeked: &Peeked) -> MachineSeen {
     let sysroot = machine.sysroot().display().to_string();
     MachineSeen {
         files: peeked.files.clone(),
-        disk: dir.is_dir().then(|| try_directory(dir, PROBE_BYTES)),
+        disk: dir.is_dir().then(|| try_directory(dir, CLIENT_TRY_BYTES)),
         sysroot: machine.is_declared().then_some(sysroot),
         components: machine.components().iter().map(|(kind, _)| *kind).collect(),
         products: products(opened),

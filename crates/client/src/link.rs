@@ -16,7 +16,7 @@ use muster_proto::client::install;
 use muster_proto::client::state::Holding;
 use muster_proto::client::trusted_time::TrustedTime;
 use muster_proto::ids::{Nonce, ProductId, PublisherId};
-use muster_proto::limits::{ASK_HOST_SECONDS_MAX, BUNDLE_BYTES_MAX, PRODUCTS_MAX};
+use muster_proto::limits::{ASK_HOST_SECONDS_MAX, BUNDLE_BYTES_MAX, HOST_WORDS_MAX, PRODUCTS_MAX};
 use muster_proto::reason::client as reasons;
 use muster_proto::statement::revocations::RevocationSet;
 use muster_proto::wire::{Bundle, Hello, SealedHead, opening_key_id};
@@ -26,9 +26,6 @@ use crate::vault::{Opened, Vault};
 
 /// The media type of a sealed ask.
 const SEALED: &str = "application/octet-stream";
-/// Characters that are shown of what a host says beside an error.
-const WORDS_MAX: usize = 256;
-
 /// What one host is asked about.
 pub(crate) struct Question<'a> {
     pub(crate) vault: &'a Vault,
@@ -334,9 +331,9 @@ fn said(status: u16, body: &[u8]) -> String {
 
 /// The first line of a body, cut where it is long.
 pub(crate) fn first_line(body: &[u8]) -> String {
-    let head = String::from_utf8_lossy(&body[..body.len().min(4 * WORDS_MAX)]).into_owned();
+    let head = String::from_utf8_lossy(&body[..body.len().min(4 * HOST_WORDS_MAX)]).into_owned();
     let line = head.trim_start().lines().next().unwrap_or_default();
-    line.chars().take(WORDS_MAX).collect()
+    line.chars().take(HOST_WORDS_MAX).collect()
 }
 
 pub(crate) fn holding(opened: &Opened, publisher: PublisherId) -> Result<&Holding, Refusal> {

@@ -18,7 +18,7 @@ use muster_proto::doctor::host::{
 };
 use muster_proto::host::ClockGuard;
 use muster_proto::ids::PublisherId;
-use muster_proto::limits::HTTP_CONNECT_SECONDS;
+use muster_proto::limits::{HTTP_CONNECT_SECONDS, STORE_TRY_BYTES};
 use muster_proto::reason::{dns, kms as reasons};
 use muster_proto::statement::root::Root;
 use muster_proto::time::Timestamp;
@@ -31,13 +31,10 @@ use crate::keys::{PublisherKeys, StoredKeys};
 use crate::records::DATABASE;
 use crate::service::{LOCK, Options};
 
-/// Bytes that the directory must take: some pages of the store's log.
-const PROBE_BYTES: usize = 65_536;
-
 /// Goes through every step of a host and tells what it saw.
 pub async fn doctor(options: &Options) -> Report {
     let disk = options.dir.is_dir();
-    let disk = disk.then(|| try_directory(&options.dir, PROBE_BYTES));
+    let disk = disk.then(|| try_directory(&options.dir, STORE_TRY_BYTES));
     let now = muster_machine::clock::now();
     let nothing = |refusal: Refusal| Seen {
         store: Err(refusal),

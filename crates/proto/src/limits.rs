@@ -185,6 +185,17 @@ pub const HTTP_NEXT_ADDRESS_MILLISECONDS: u64 = 250;
 /// How long a client waits for an answer, in seconds.
 pub const HTTP_ANSWER_SECONDS: u64 = 10;
 
+/// Bytes that a doctor writes to see whether a host's or an authority's disk takes them: some pages
+/// of the store's log.
+pub const STORE_TRY_BYTES: usize = 65_536;
+/// The same of a client's: about as many as its two files have.
+pub const CLIENT_TRY_BYTES: usize = 8_192;
+/// Products that a refusal lists.
+pub const PRODUCTS_LISTED_MAX: usize = 16;
+/// Characters that are shown of what a host says beside an error.
+pub const HOST_WORDS_MAX: usize = 256;
+/// Digits of its thumbprint that name an issuing key at least: fewer could be a slip.
+pub const ISSUING_DIGITS_MIN: usize = 8;
 /// How long before its end a certificate is warned about, in days.
 pub const CERT_WARNING_DAYS: u64 = 60;
 /// Bytes of a sealed ask, and of a sealed answer, that a client keeps to: it asks in turns for as

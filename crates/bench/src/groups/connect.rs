@@ -11,6 +11,8 @@ use super::Bench;
 use crate::cores::on_core;
 use crate::echo::{Sizes, TlsAsker, write_certificate};
 use crate::failure::{During, Failure, Outcome};
+use muster_proto::limits::SEAL_ASK_BYTES;
+
 use crate::figures::{median, percentile, spread};
 use crate::load::{Load, Way, send};
 use crate::parts::{Loops, Parts};
@@ -20,8 +22,6 @@ use crate::table::{Table, fill};
 
 /// Connections at once.
 const AT_ONCE: usize = 16;
-/// What sealing adds: the ask inside is smaller than its body by this and the head.
-const SEALED_HEAD_BYTES: usize = 57 + muster_net::seal::OVERHEAD_BYTES;
 
 /// One round, in microseconds of server CPU for each ask or echo.
 struct Round {
@@ -88,7 +88,7 @@ impl Floors {
             http: start(&["echo-http", &answer], "http.log")?,
             asker: TlsAsker::new(&cert, tls.address, sizes)?,
             tls,
-            loops: Loops::new(sizes.request - SEALED_HEAD_BYTES)?,
+            loops: Loops::new(sizes.request - SEAL_ASK_BYTES)?,
             sizes,
         })
     }

@@ -4,6 +4,7 @@ use muster_authority::{Authority, IssuingReport};
 use muster_machine::clock;
 use muster_proto::Refusal;
 use muster_proto::ids::Thumbprint;
+use muster_proto::limits::ISSUING_DIGITS_MIN;
 use muster_proto::reason::authority as reasons;
 use serde_json::{Value, json};
 
@@ -11,9 +12,6 @@ use super::authority::Place;
 use crate::args::authority::Issuing;
 use crate::report::{Report, table};
 use crate::times::{local, rfc3339};
-
-/// Digits that name a key at least: fewer could be a slip.
-const DIGITS_MIN: usize = 8;
 
 /// Runs a verb of `muster authority issuing`.
 pub(super) async fn run(place: &Place, verb: Issuing) -> Result<Report, Refusal> {
@@ -42,7 +40,9 @@ async fn find(authority: &Authority, digits: &str) -> Result<Thumbprint, Refusal
     let mut found = thumbprints.filter(|key| key.to_string().starts_with(&wanted));
     let unknown = |detail: String| Err(Refusal::new(reasons::ISSUING_UNKNOWN, detail));
     match (found.next(), found.next()) {
-        _ if digits.len() < DIGITS_MIN => unknown(format!("give at least {DIGITS_MIN} digits")),
+        _ if digits.len() < ISSUING_DIGITS_MIN => {
+            unknown(format!("give at least {ISSUING_DIGITS_MIN} digits"))
+        }
         (Some(one), None) => Ok(one),
         (None, _) => unknown(digits.to_owned()),
         (Some(_), Some(_)) => unknown(format!("{digits} begins several")),
