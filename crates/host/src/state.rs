@@ -104,6 +104,9 @@ impl KmsHost {
         let now = self.trusted_now()?;
         let reference = self.records.reference();
         self.records.put_clock_reference(reference, None).await?;
+        // At once, not when the change is followed: until then the next check would still reckon from
+        // the note before.
+        lock(&self.clock).confirm(reference);
         tracing::debug!("the clock was noted");
         self.rotate_opening_keys(now).await
     }
