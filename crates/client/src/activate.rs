@@ -10,22 +10,20 @@ use muster_net::dns::Resolver;
 use muster_proto::Refusal;
 use muster_proto::client::asking::{self, About, Applied, Effect};
 use muster_proto::client::discover::{self, HostAddr, Known, Place, Source, Srv};
-use muster_proto::client::evidence::{Compiled, Reader};
 use muster_proto::client::identity::Settings;
-use muster_proto::client::judge::{self, Judgement};
-use muster_proto::client::schedule;
+use muster_proto::client::judge::Judgement;
 use muster_proto::client::state::{Holding, Noted};
+use muster_proto::client::{rounds, schedule};
 use muster_proto::ids::{ProductId, PublisherId};
 use muster_proto::limits::ASK_HOSTS_MAX;
 use muster_proto::reason::{client as reasons, config};
-use muster_proto::statement::ask::AskedProduct;
 use muster_proto::statement::policy::Method;
 use muster_proto::time::Timestamp;
 
 use crate::control::{Client, Which, not_installed};
 use crate::disk;
 use crate::hardware::MachineHardware;
-use crate::link::{Question, holding};
+use crate::link::Question;
 use crate::status::ProductStatus;
 use crate::vault::Opened;
 
@@ -188,7 +186,10 @@ impl<'a> Round<'a> {
         publisher: PublisherId,
         opened: &Opened,
     ) -> Result<Self, Refusal> {
-        let products = holding(opened, publisher)?.products.keys().cloned();
+        let products = rounds::holding(&opened.state, publisher)?
+            .products
+            .keys()
+            .cloned();
         Ok(Self {
             client,
             publisher,
@@ -341,34 +342,20 @@ impl<'a> Round<'a> {
     fn about(&self, opened: &Opened) -> Result<About, Refusal> {
         let left = self.left().clone();
         let machine = self.client.machine();
-        let holding = holding(opened, self.publisher)?;
         let mut hardware = MachineHardware::new(machine, self.publisher, opened.state.declared);
-        let mut reader = Reader::open(&opened.state, &holding.root)?;
-        let mut base_licence = false;
-        let mut products = Vec::new();
-        for product in left
-            .iter()
-            .filter(|product| holding.products.contains_key(*product))
-        {
-            let judged = judge::judge_product(
-                &mut reader,
-                product,
-                Compiled::default(),
-                &mut hardware,
-                opened.now,
-            );
-            if let Ok(policy) = reader.policy(product) {
-                base_licence |=
-                    judge::has_base(&mut reader, &policy.claims, &mut hardware, opened.now);
-            }
-            products.push(asked(product, &judged, opened));
-        }
+        let wanted = rounds::wanted(
+            &opened.state,
+            self.publisher,
+            left.iter(),
+            &mut hardware,
+            opened.now,
+        )?;
         let settings = &opened.identity.settings;
         let name = settings.tell_name.then(|| machine.host_name()).flatten();
         Ok(About {
-            products,
+            products: wanted.products,
             components: machine.tags(self.publisher),
-            base_licence,
+            base_licence: wanted.base_licence,
             in_vm: machine.is_virtual(),
             version: self.client.version().to_owned(),
             name,
@@ -480,52 +467,14 @@ impl<'a> Round<'a> {
     }
 }
 
-fn asked(product: &ProductId, judged: &Judgement, opened: &Opened) -> AskedProduct {
-    AskedProduct {
-        product: product.clone(),
-        state: judged.state,
-        minutes_left: judged
-            .until
-            .map(|until| until.since(opened.now.wall).minutes()),
-        required: judged.required,
-    }
-}
-
 /// Judges every product of a publisher and notes what was noticed for the first time.
 pub(crate) fn tend(
     opened: &mut Opened,
     client: &Client,
     publisher: PublisherId,
 ) -> Result<Vec<(ProductId, Judgement)>, Refusal> {
-    let mut judged = Vec::new();
-    let mut marks = Vec::new();
-    {
-        let holding = holding(opened, publisher)?;
-        let mut hardware = MachineHardware::new(client.machine(), publisher, opened.state.declared);
-        let mut reader = Reader::open(&opened.state, &holding.root)?;
-        for product in holding.products.keys() {
-            let judgement = match reader.evidence(product, Compiled::default()) {
-                Err(refusal) => Judgement::nothing(refusal),
-                Ok(mut evidence) => {
-                    let policy = &evidence.policy;
-                    let base = policy.requires_base.is_empty()
-                        || judge::has_base(&mut reader, policy, &mut hardware, opened.now);
-                    let judgement = judge::tend(&mut evidence, base, &mut hardware, opened.now);
-                    marks.push((product.clone(), evidence.marks));
-                    judgement
-                }
-            };
-            judged.push((product.clone(), judgement));
-        }
-    }
-    if let Some(holding) = opened.state.publishers.get_mut(&publisher) {
-        for (product, marks) in marks {
-            if let Some(installed) = holding.products.get_mut(&product) {
-                installed.marks = marks;
-            }
-        }
-    }
-    Ok(judged)
+    let mut hardware = MachineHardware::new(client.machine(), publisher, opened.state.declared);
+    rounds::tend(&mut opened.state, publisher, &mut hardware, opened.now)
 }
 
 fn set_next_ask(opened: &mut Opened, publisher: PublisherId, renewed: bool) -> Result<(), Refusal> {
@@ -533,16 +482,8 @@ fn set_next_ask(opened: &mut Opened, publisher: PublisherId, renewed: bool) -> R
         true => schedule::Outcome::Renewed,
         false => schedule::Outcome::NotYet,
     };
-    let intervals = {
-        let holding = holding(opened, publisher)?;
-        Reader::open(&opened.state, &holding.root)?.intervals()
-    };
     let random = (muster_machine::random::number() >> 32) as u32;
-    let next = schedule::after(opened.now, schedule::wait(outcome, intervals, random));
-    if let Some(holding) = opened.state.publishers.get_mut(&publisher) {
-        holding.next_ask = Some(next);
-    }
-    Ok(())
+    rounds::plan(&mut opened.state, publisher, outcome, opened.now, random)
 }
 
 /// Looks SRV records up and puts them in order.

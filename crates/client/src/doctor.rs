@@ -14,6 +14,7 @@ use muster_proto::client::asking::Host;
 use muster_proto::client::discover::{self, HostAddr, Place, Source};
 use muster_proto::client::evidence::{Compiled, Reader};
 use muster_proto::client::judge;
+use muster_proto::client::rounds;
 use muster_proto::client::state::Holding;
 use muster_proto::client::trusted_time::TrustedTime;
 use muster_proto::doctor::Report;
@@ -250,8 +251,8 @@ impl Visit<'_> {
     }
 
     fn verify(&self, hello: &Hello, place: &str, opened: &Opened) -> Result<ChainSeen, Refusal> {
-        let holding = link::holding(opened, self.publisher)?;
-        let (revoked, floor) = link::known(opened, holding)?;
+        let holding = rounds::holding(&opened.state, self.publisher)?;
+        let (revoked, floor) = rounds::known(&opened.state, holding)?;
         let pinned = opened.identity.settings.site.as_ref();
         let host = Host::greet(hello, place, holding, &revoked, pinned, floor)?;
         let cert = &host.verified.cert;

@@ -11,14 +11,12 @@ use muster_net::seal;
 use muster_proto::Refusal;
 use muster_proto::client::asking::{self, About, Applied, Effect, Host, Pending, Receipt};
 use muster_proto::client::discover::HostAddr;
-use muster_proto::client::evidence::Reader;
 use muster_proto::client::install;
-use muster_proto::client::state::Holding;
+use muster_proto::client::rounds;
 use muster_proto::client::trusted_time::TrustedTime;
 use muster_proto::ids::{Nonce, ProductId, PublisherId};
 use muster_proto::limits::{ASK_HOST_SECONDS_MAX, BUNDLE_BYTES_MAX, HOST_WORDS_MAX, PRODUCTS_MAX};
 use muster_proto::reason::client as reasons;
-use muster_proto::statement::revocations::RevocationSet;
 use muster_proto::wire::{Bundle, Hello, SealedHead, opening_key_id};
 use tokio::time::timeout;
 
@@ -88,8 +86,8 @@ impl Question<'_> {
         let bytes = line.get(&hello_path(self.publisher)).await?;
         let hello = Hello::decode(&bytes)?;
         let opened = self.vault.look()?;
-        let holding = holding(&opened, self.publisher)?;
-        let (revoked, floor) = known(&opened, holding)?;
+        let holding = rounds::holding(&opened.state, self.publisher)?;
+        let (revoked, floor) = rounds::known(&opened.state, holding)?;
         let pinned = opened.identity.settings.site.as_ref();
         Host::greet(&hello, &line.place, holding, &revoked, pinned, floor)
     }
@@ -98,7 +96,7 @@ impl Question<'_> {
     async fn fetch_missing_policies(&self, line: &mut Line) {
         let missing: Vec<ProductId> = match self.vault.look() {
             Err(_) => return,
-            Ok(opened) => match holding(&opened, self.publisher) {
+            Ok(opened) => match rounds::holding(&opened.state, self.publisher) {
                 Err(_) => return,
                 Ok(holding) => {
                     let without = holding
@@ -171,7 +169,8 @@ impl Question<'_> {
         self.vault.update(|opened| {
             let now = opened.now;
             let publisher = self.publisher;
-            let (revoked, floor) = known(opened, holding(opened, publisher)?)?;
+            let (revoked, floor) =
+                rounds::known(&opened.state, rounds::holding(&opened.state, publisher)?)?;
             let gone = || Refusal::from(reasons::NOT_INSTALLED);
             let own = opened
                 .identity
@@ -218,21 +217,13 @@ impl Question<'_> {
         }
         let bundle = Bundle::decode(&bytes)?;
         self.vault.update(|opened| {
-            let holding = opened.state.publishers.get_mut(&self.publisher);
-            let holding = holding.ok_or_else(|| Refusal::from(reasons::NOT_INSTALLED))?;
-            // Only the product that was asked for: a bundle of another one installs nothing.
-            let mut trial = holding.clone();
-            install::take_bundle(&mut trial, &bundle, opened.now)?;
-            if trial.products.keys().ne(holding.products.keys()) {
-                let detail = format!("the host sent another product's policy for {product}");
-                return Err(Refusal::new(
-                    muster_proto::reason::statement::FIELD_WRONG,
-                    detail,
-                ));
-            }
-            *holding = trial;
-            install::settle(&mut opened.state, self.publisher);
-            Ok(())
+            rounds::take_policy(
+                &mut opened.state,
+                self.publisher,
+                product,
+                &bundle,
+                opened.now,
+            )
         })
     }
 
@@ -248,7 +239,11 @@ impl Question<'_> {
                 let holding = opened.state.publishers.get_mut(&self.publisher);
                 let holding = holding.ok_or_else(|| Refusal::from(reasons::NOT_INSTALLED))?;
                 let new = install::take_revocations(holding, &bytes)?;
-                let revoked = known(opened, self::holding(opened, self.publisher)?)?.0;
+                let revoked = rounds::known(
+                    &opened.state,
+                    rounds::holding(&opened.state, self.publisher)?,
+                )?
+                .0;
                 Ok(new.then_some(revoked.number()))
             })?;
             match reached {
@@ -334,20 +329,4 @@ pub(crate) fn first_line(body: &[u8]) -> String {
     let head = String::from_utf8_lossy(&body[..body.len().min(4 * HOST_WORDS_MAX)]).into_owned();
     let line = head.trim_start().lines().next().unwrap_or_default();
     line.chars().take(HOST_WORDS_MAX).collect()
-}
-
-pub(crate) fn holding(opened: &Opened, publisher: PublisherId) -> Result<&Holding, Refusal> {
-    let holding = opened.state.publishers.get(&publisher);
-    holding.ok_or_else(|| Refusal::from(reasons::NOT_INSTALLED))
-}
-
-/// The revocations held, and the trusted floor for certificates: the highest that answers and
-/// policies have proved.
-pub(crate) fn known(
-    opened: &Opened,
-    holding: &Holding,
-) -> Result<(RevocationSet, muster_proto::time::Timestamp), Refusal> {
-    let mut reader = Reader::open(&opened.state, &holding.root)?;
-    let floor = reader.floor();
-    Ok((reader.revoked().clone(), floor))
 }

@@ -3,6 +3,7 @@
 use muster_proto::Refusal;
 use muster_proto::client::LicenceState;
 use muster_proto::client::identity::Own;
+use muster_proto::client::rounds;
 use muster_proto::client::state::Holding;
 use muster_proto::reason::client as reasons;
 use muster_proto::time::Span;
@@ -77,7 +78,7 @@ fn rearm_one(opened: &mut Opened, name: &ProductName, licensed: bool) -> Result<
         return refuse(reasons::REARM_NEEDLESS);
     }
     let grace = {
-        let holding = crate::link::holding(opened, name.publisher)?;
+        let holding = rounds::holding(&opened.state, name.publisher)?;
         let mut reader =
             muster_proto::client::evidence::Reader::open(&opened.state, &holding.root)?;
         reader.policy(&name.product)?.claims.extended_grace

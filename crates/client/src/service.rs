@@ -7,8 +7,7 @@ use std::time::Duration;
 use muster_net::local::{Limits, Visit, serve};
 use muster_proto::Refusal;
 use muster_proto::client::LicenceState;
-use muster_proto::client::schedule;
-use muster_proto::client::transition::Effect;
+use muster_proto::client::{rounds, schedule};
 use muster_proto::ids::{ProductId, PublisherId};
 use muster_proto::limits::{FOLLOW_SECONDS, UPKEEP_SECONDS};
 
@@ -135,18 +134,15 @@ impl Client {
             let publishers: Vec<_> = opened.state.publishers.keys().copied().collect();
             for publisher in publishers {
                 let judged = tend(opened, self, publisher)?;
-                let holding = crate::link::holding(opened, publisher)?;
-                let mut ask = holding
-                    .next_ask
-                    .is_none_or(|next| schedule::is_due(next, opened.now));
+                let holding = rounds::holding(&opened.state, publisher)?;
+                let mut ask = rounds::is_due(holding, opened.now);
                 for (product, judgement) in judged {
                     let key = (publisher, product.clone());
                     let from = seen.states.insert(key, judgement.state);
                     if from == Some(judgement.state) {
                         continue;
                     }
-                    let before = from.unwrap_or(judgement.state);
-                    ask |= judgement.effects_from(before).contains(&Effect::AskNow);
+                    ask |= rounds::asks_now(&judgement, from);
                     events.push(ServiceEvent::State {
                         publisher,
                         product,

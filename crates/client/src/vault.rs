@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use muster_proto::Refusal;
-use muster_proto::client::asking::note_keys;
-use muster_proto::client::identity::{Identity, Own, OwnProduct};
-use muster_proto::client::state::{Holding, State};
+use muster_proto::client::identity::Identity;
+use muster_proto::client::rounds;
+use muster_proto::client::state::State;
 use muster_proto::client::trusted_time::Moment;
 use muster_proto::limits::{IDENTITY_BYTES_MAX, STATE_BYTES_MAX};
 use muster_proto::reason::{client as reasons, config};
@@ -191,35 +191,9 @@ fn size<T>(read: &Result<Option<(T, usize)>, Refusal>) -> Result<Option<usize>, 
 }
 
 impl Opened {
-    /// Each file knows what the other needs to be built anew: the identity the roots, products and
-    /// keys of the state, the state the roots and products of the identity.
+    /// Brings both files in line with each other.
     fn agree(&mut self) {
-        for (publisher, holding) in &self.state.publishers {
-            let fresh = || Own::new(holding.root.clone(), &muster_machine::random::bytes::<32>());
-            let own = self.identity.publishers.entry(*publisher);
-            if let std::collections::btree_map::Entry::Vacant(vacant) = own {
-                let own = vacant.insert(fresh());
-                for product in holding.products.keys() {
-                    own.products.insert(product.clone(), OwnProduct::default());
-                }
-            }
-        }
-        for (publisher, own) in &self.identity.publishers {
-            let holding = self
-                .state
-                .publishers
-                .entry(*publisher)
-                .or_insert_with(|| Holding::new(own.root.clone()));
-            holding.root = own.root.clone();
-            note_keys(own, holding);
-            let held: Vec<_> = holding.products.keys().cloned().collect();
-            for product in held.iter().filter(|held| !own.products.contains_key(held)) {
-                holding.remove(product);
-            }
-            for (product, kept) in &own.products {
-                let installed = holding.place(product, self.now);
-                installed.last5 = kept.key.as_ref().map(|key| key.last5()).or(installed.last5);
-            }
-        }
+        let mut seed = muster_machine::random::bytes::<32>;
+        rounds::agree(&mut self.state, &mut self.identity, self.now, &mut seed);
     }
 }

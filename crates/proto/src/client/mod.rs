@@ -9,6 +9,7 @@
 //! | whom to ask | [`discover`] |
 //! | what to ask, what to believe | [`asking`] |
 //! | what products without privileges ask the service | [`local`] |
+//! | what is done with the files around an ask | [`rounds`] |
 //! | what is kept | [`state`], [`identity`], framed by [`files`]; policies and revocations come in by [`install`] |
 //! | what is still known of a removed product | [`state::Holding::remove`] |
 
@@ -22,6 +23,7 @@ pub mod install;
 pub mod judge;
 pub mod local;
 mod memory;
+pub mod rounds;
 pub mod schedule;
 pub mod state;
 mod state_codec;
