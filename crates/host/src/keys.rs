@@ -7,9 +7,8 @@ use std::sync::OnceLock;
 use muster_net::seal::OpeningKey;
 use muster_proto::Refusal;
 use muster_proto::crypto::SecretKey;
-use muster_proto::host::PoolNumbers;
+use muster_proto::host::{PoolNumbers, Rotation, rotation};
 use muster_proto::ids::{ProductId, PublisherId, StoreId, Thumbprint};
-use muster_proto::limits::{OPENING_KEY_KEPT_SECONDS, OPENING_KEY_SECONDS};
 use muster_proto::reason::{kms as reasons, store as store_reasons};
 use muster_proto::statement::cert::Cert;
 use muster_proto::statement::envelope::{Claims, Envelope};
@@ -18,7 +17,7 @@ use muster_proto::statement::policy::Policy;
 use muster_proto::statement::revocations::{RevocationSet, Revocations};
 use muster_proto::statement::root::Root;
 use muster_proto::statement::{Anchor, Draft, Permit, Typ, Verified};
-use muster_proto::time::{Span, Timestamp};
+use muster_proto::time::Timestamp;
 use muster_proto::wire::{Bundle, Hello, OpeningKeyId, opening_key_id};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -251,36 +250,22 @@ pub(crate) fn rotate_opening_key(
     fresh: &OpeningKey,
     now: Timestamp,
 ) -> Result<bool, Refusal> {
-    let age = |key: &StoredOpening| now.since(Timestamp::from_seconds(key.made));
-    let newest = keys
-        .opening
-        .first()
-        .ok_or(Refusal::from(reasons::NOT_CERTIFIED))?;
-    let mut changed = false;
-    if age(newest) >= Span::from_seconds(OPENING_KEY_SECONDS) {
-        keys.opening.insert(
-            0,
-            StoredOpening {
-                secret: *fresh.to_bytes(),
-                made: now.seconds(),
-            },
-        );
-        changed = true;
+    let made = keys.opening.iter();
+    let made: Vec<_> = made.map(|key| Timestamp::from_seconds(key.made)).collect();
+    if made.is_empty() {
+        return Err(reasons::NOT_CERTIFIED.into());
     }
-    let kept = Span::from_seconds(OPENING_KEY_KEPT_SECONDS);
-    // A host that was off replaces its key late. What was sealed to it before opens no longer for
-    // that: rows of clients are kept just so long, and a recorded ask must not outlive its row.
-    let longest = Span::from_seconds(OPENING_KEY_SECONDS + OPENING_KEY_KEPT_SECONDS);
-    // A key was replaced when the one before it in the list was made.
-    let replaced: Vec<u64> = keys.opening.iter().map(|key| key.made).collect();
+    let Rotation { is_due, stays } = rotation(&made, now);
     let before = keys.opening.len();
-    let mut at = 0;
-    keys.opening.retain(|key| {
-        at += 1;
-        let since = |made| now.since(Timestamp::from_seconds(made));
-        at == 1 || (since(replaced[at - 2]) <= kept && since(key.made) <= longest)
-    });
-    Ok(changed || keys.opening.len() != before)
+    let mut stays = stays.into_iter();
+    keys.opening.retain(|_| stays.next().unwrap_or(true));
+    let is_changed = is_due || keys.opening.len() != before;
+    if is_due {
+        let secret = *fresh.to_bytes();
+        let made = now.seconds();
+        keys.opening.insert(0, StoredOpening { secret, made });
+    }
+    Ok(is_changed)
 }
 
 /// Deltas with the numbers they lead from and to.
@@ -306,6 +291,8 @@ fn read_revocations(
 
 #[cfg(test)]
 mod tests {
+    use muster_proto::time::Span;
+
     use super::*;
 
     const MADE: u64 = 1_800_000_000;

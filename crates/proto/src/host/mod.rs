@@ -11,6 +11,7 @@ mod desk;
 mod facts;
 mod intervals;
 mod limiter;
+mod opening;
 mod products;
 mod rounds;
 pub mod table;
@@ -22,6 +23,7 @@ pub use desk::{Decision, Desk, Verdict};
 pub use facts::{AskFacts, AskedPool, PoolNumbers, PredecessorFacts, Source};
 pub use intervals::{Intervals, check_interval};
 pub use limiter::Limiter;
+pub use opening::{Rotation, rotation};
 pub use products::{Served, sort_products};
 pub use rounds::{Made, Round};
 pub use table::{
