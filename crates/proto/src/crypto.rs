@@ -1,8 +1,10 @@
 //! Public keys, signatures and thumbprints: Ed25519 strict for everyone, ES256 with low S for
 //! device keys (a TPM rarely signs Ed25519).
 
+mod ed25519;
+
 use ciborium::value::Value;
-use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use ed25519_dalek::VerifyingKey;
 use p256::ecdsa::signature::Verifier as _;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -70,14 +72,13 @@ impl PublicKey {
     /// Checks a signature over `message`, strictly: Ed25519 by RFC 8032 without cofactor and with
     /// canonical parts, ES256 with S in the lower half.
     pub fn verify(&self, message: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> Result<(), Refusal> {
-        let bad = |_| Refusal::from(reasons::BAD_SIGNATURE);
         match self {
-            Self::Ed25519(bytes) => {
-                let key = VerifyingKey::from_bytes(bytes).map_err(bad)?;
-                let signature = ed25519_dalek::Signature::from_bytes(signature);
-                key.verify_strict(message, &signature).map_err(bad)
-            }
+            Self::Ed25519(bytes) => match ed25519::verify(bytes, message, signature) {
+                true => Ok(()),
+                false => Err(reasons::BAD_SIGNATURE.into()),
+            },
             Self::P256(x, y) => {
+                let bad = |_| Refusal::from(reasons::BAD_SIGNATURE);
                 let signature = p256::ecdsa::Signature::from_slice(signature).map_err(bad)?;
                 if signature.normalize_s() != signature {
                     return Err(Refusal::new(
@@ -158,27 +159,33 @@ fn p256_key(x: &[u8; 32], y: &[u8; 32]) -> Result<p256::ecdsa::VerifyingKey, Ref
 
 /// An Ed25519 secret key held in memory; zeroised when dropped, never shown.
 #[derive(Clone)]
-pub struct SecretKey(SigningKey);
+pub struct SecretKey {
+    seed: Zeroizing<[u8; 32]>,
+    signer: ed25519::Signer,
+}
 
 impl SecretKey {
     /// The key of a 32-byte seed, which is random or comes from a file.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self(SigningKey::from_bytes(seed))
+        Self {
+            seed: Zeroizing::new(*seed),
+            signer: ed25519::Signer::of_seed(seed),
+        }
     }
 
     /// The seed, to be stored.
     pub fn seed(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.0.to_bytes())
+        self.seed.clone()
     }
 
     /// The public key.
     pub fn public(&self) -> PublicKey {
-        PublicKey::Ed25519(self.0.verifying_key().to_bytes())
+        PublicKey::Ed25519(self.signer.public())
     }
 
     /// Signs a message (RFC 8032; deterministic).
     pub fn sign(&self, message: &[u8]) -> [u8; SIGNATURE_BYTES] {
-        self.0.sign(message).to_bytes()
+        self.signer.sign(message)
     }
 }
 
