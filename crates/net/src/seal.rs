@@ -14,17 +14,19 @@
 //! sealed answer = response nonce (16) || AES-128-GCM( answer ) with tag (16)
 //! ```
 
+mod opening;
+
 use std::fmt;
 
-use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::agreement;
-use aws_lc_rs::hkdf;
+use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
 use muster_proto::limits::{SEAL_ANSWER_BYTES, SEAL_ASK_BYTES, SEALED_HEAD_BYTES};
 use muster_proto::reason::dns as reason;
 use muster_proto::{Reason, Refusal};
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_128;
-use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey, HpkePublicKey};
+use rustls::crypto::hpke::{Hpke, HpkePublicKey};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use opening::{Recipient, aes_key, expand, extract};
 
 /// Length of a public opening key and of the encapsulated key `enc` (RFC 9180 section 7.1: Npk).
 pub const PUBLIC_KEY_BYTES: usize = 32;
@@ -51,8 +53,8 @@ fn suite() -> &'static dyn Hpke {
 
 /// A host's private opening key with its public half; the private half is wiped on drop.
 pub struct OpeningKey {
-    private: HpkePrivateKey,
-    public: [u8; PUBLIC_KEY_BYTES],
+    recipient: Recipient,
+    bytes: Zeroizing<[u8; 32]>,
 }
 
 impl OpeningKey {
@@ -61,14 +63,9 @@ impl OpeningKey {
     /// # Panics
     /// When that source fails, which leaves nothing safe to do.
     pub fn generate() -> Self {
-        let (public, private) = suite()
-            .generate_key_pair()
-            .expect("the system's random source works: no key is safe without it");
-        let public = public
-            .0
-            .try_into()
-            .expect("an X25519 public key is 32 bytes");
-        Self { private, public }
+        let mut bytes = Zeroizing::new([0; 32]);
+        fill_random(bytes.as_mut());
+        Self::from_bytes(&bytes).expect("every 32 bytes are a key of X25519")
     }
 
     /// Takes a stored private key.
@@ -76,27 +73,19 @@ impl OpeningKey {
     /// # Errors
     /// `SEAL_KEY_INVALID` when the library refuses the bytes.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, Refusal> {
-        let invalid = || Refusal::from(reason::SEAL_KEY_INVALID);
-        let key = agreement::PrivateKey::from_private_key(&agreement::X25519, bytes)
-            .map_err(|_| invalid())?;
-        let public = key.compute_public_key().map_err(|_| invalid())?;
-        let public = public.as_ref().try_into().map_err(|_| invalid())?;
-        Ok(Self {
-            private: HpkePrivateKey::from(bytes.to_vec()),
-            public,
-        })
+        let recipient = Recipient::of(bytes).ok_or(Refusal::from(reason::SEAL_KEY_INVALID))?;
+        let bytes = Zeroizing::new(*bytes);
+        Ok(Self { recipient, bytes })
     }
 
     /// The private key, to be stored in a file that only the service's user can read.
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        bytes.copy_from_slice(self.private.secret_bytes());
-        bytes
+        self.bytes.clone()
     }
 
     /// The public key, as a host certificate or a signed opening-key statement names it.
     pub fn public(&self) -> [u8; PUBLIC_KEY_BYTES] {
-        self.public
+        self.recipient.public()
     }
 
     /// Opens a sealed message; the key that seals its answers comes with it.
@@ -112,19 +101,12 @@ impl OpeningKey {
             .split_first_chunk::<PUBLIC_KEY_BYTES>()
             .filter(|_| sealed.len() >= OVERHEAD_BYTES)
             .ok_or_else(|| too_short(reason::SEAL_BROKEN, sealed.len(), OVERHEAD_BYTES))?;
-        let plain = suite()
-            .open(
-                &EncapsulatedSecret(enc.to_vec()),
-                info,
-                &[],
-                ciphertext,
-                &self.private,
-            )
-            .map(Zeroizing::new)
-            .map_err(|_| Refusal::from(reason::SEAL_BROKEN))?;
+        let broken = || Refusal::from(reason::SEAL_BROKEN);
+        let plain = self.recipient.open(enc, info, ciphertext);
+        let plain = plain.ok_or_else(broken)?;
         let (secret, message) = plain
             .split_first_chunk::<RESPONSE_SECRET_BYTES>()
-            .ok_or_else(|| Refusal::from(reason::SEAL_BROKEN))?;
+            .ok_or_else(broken)?;
         let answer = AnswerKey {
             enc: *enc,
             secret: *secret,
@@ -136,7 +118,7 @@ impl OpeningKey {
 impl fmt::Debug for OpeningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpeningKey")
-            .field("public", &self.public)
+            .field("public", &self.public())
             .finish_non_exhaustive()
     }
 }
@@ -239,17 +221,11 @@ impl AnswerKey {
     /// RFC 9458 section 4.4: salt = enc || response nonce; prk = Extract(salt, secret);
     /// key = Expand(prk, "key", Nk); nonce = Expand(prk, "nonce", Nn).
     fn answer_keys(&self, response_nonce: &[u8; RESPONSE_NONCE_BYTES]) -> (LessSafeKey, Nonce) {
-        let mut salt = [0; PUBLIC_KEY_BYTES + RESPONSE_NONCE_BYTES];
-        salt[..PUBLIC_KEY_BYTES].copy_from_slice(&self.enc);
-        salt[PUBLIC_KEY_BYTES..].copy_from_slice(response_nonce);
-        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &salt).extract(&self.secret);
-        let mut key = Zeroizing::new([0; AEAD_KEY_BYTES]);
-        expand(&prk, b"key", key.as_mut());
-        let mut nonce = [0; aead::NONCE_LEN];
-        expand(&prk, b"nonce", &mut nonce);
-        let key =
-            UnboundKey::new(&aead::AES_128_GCM, key.as_ref()).expect("an AES-128 key is 16 bytes");
-        (LessSafeKey::new(key), Nonce::assume_unique_for_key(nonce))
+        let salt = [&self.enc[..], response_nonce].concat();
+        let prk = extract(&salt, &[&self.secret]);
+        let key = expand(&prk, &[b"key"]);
+        let nonce = expand(&prk, &[b"nonce"]);
+        (aes_key(&key), Nonce::assume_unique_for_key(*nonce))
     }
 }
 
@@ -257,18 +233,6 @@ impl fmt::Debug for AnswerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnswerKey").finish_non_exhaustive()
     }
-}
-
-fn expand(prk: &hkdf::Prk, label: &[u8], out: &mut [u8]) {
-    struct Length(usize);
-    impl hkdf::KeyType for Length {
-        fn len(&self) -> usize {
-            self.0
-        }
-    }
-    prk.expand(&[label], Length(out.len()))
-        .and_then(|okm| okm.fill(out))
-        .expect("HKDF-SHA256 gives up to 8,160 bytes");
 }
 
 fn fill_random(bytes: &mut [u8]) {
