@@ -68,7 +68,7 @@ impl Records {
             key: random::bytes(),
         };
         let store = SqliteKms::open(&dir.join(DATABASE), Options::default(), identity)?;
-        Ok(Self::over(Arc::new(store), Arc::new(machine_clock)))
+        Ok(Self::over(Arc::new(store), machine_clock()))
     }
 
     /// Works on an opened store by the clocks given.
@@ -303,16 +303,16 @@ impl Records {
     }
 }
 
-/// The machine's own clocks.
-fn machine_clock() -> ClockReference {
-    let boot_id = Machine::real().boot_id().unwrap_or_default();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&sha256(boot_id.as_bytes())[..16]);
-    ClockReference {
+/// The machine's own clocks. No process outlives a boot, so its id is read once.
+fn machine_clock() -> Clock {
+    let read = Machine::real().boot_id().unwrap_or_default();
+    let mut boot_id = [0; 16];
+    boot_id.copy_from_slice(&sha256(read.as_bytes())[..16]);
+    Arc::new(move || ClockReference {
         wall: clock::now(),
         since_boot: clock::since_boot().unwrap_or(Span::ZERO),
-        boot_id: bytes,
-    }
+        boot_id,
+    })
 }
 
 /// Makes a host's directory, its owner's alone.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use muster_proto::hardware::Component;
 use muster_proto::time::Span;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Bytes read of one file of `/proc` or `/sys` at most.
 const READ_BYTES_MAX: u64 = 65_536;
@@ -74,10 +75,10 @@ pub(crate) fn boot_id() -> Option<String> {
     line(Path::new("/"), "proc/sys/kernel/random/boot_id")
 }
 
+/// What `/proc/uptime` shows, without the reckoning behind it: a host asks for each ask.
 pub(crate) fn uptime() -> Option<Span> {
-    let uptime = line(Path::new("/"), "proc/uptime")?;
-    let seconds = uptime.split('.').next()?.parse().ok()?;
-    Some(Span::from_seconds(seconds))
+    let uptime = clock_gettime(ClockId::Boottime);
+    Some(Span::from_seconds(uptime.tv_sec.try_into().ok()?))
 }
 
 fn dmi(root: &Path, name: &str) -> Option<String> {
