@@ -1,5 +1,6 @@
 //! The writing connection: waiting jobs are collected, share one transaction, and are answered when
-//! it is durable.
+//! it is durable: by the asker that collected them, for a runtime is woken once for all of them then,
+//! and its own thread wakes the others for nothing.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,8 +65,29 @@ where
 }
 
 enum Command {
-    Batch(Vec<Box<dyn Job>>),
+    Batch(Batch),
     Close(oneshot::Sender<()>),
+}
+
+/// Jobs that were collected together, and who answers them.
+struct Batch {
+    jobs: Vec<Box<dyn Job>>,
+    answerer: oneshot::Sender<Outcomes>,
+}
+
+/// Jobs that have run. They are answered when this is dropped, by whoever has it then: the collector,
+/// or, where that has gone away, the writing thread.
+struct Outcomes {
+    jobs: Vec<Box<dyn Job>>,
+    commit: Result<(), Refusal>,
+}
+
+impl Drop for Outcomes {
+    fn drop(&mut self) {
+        for job in self.jobs.drain(..) {
+            job.answer(self.commit.clone());
+        }
+    }
 }
 
 /// Jobs that wait for a collector.
@@ -140,7 +162,7 @@ impl Writer {
         }
         waiting.is_collected = true;
         Ok(Some(Collector {
-            shared: Arc::clone(&self.shared),
+            shared: Some(Arc::clone(&self.shared)),
         }))
     }
 
@@ -158,56 +180,74 @@ impl Writer {
 /// The one asker that gathers the others' jobs. Its batch is handed over when it is dropped, so
 /// that an asker that goes away leaves nobody waiting.
 struct Collector {
-    shared: Arc<Shared>,
+    /// None once it has handed over.
+    shared: Option<Arc<Shared>>,
 }
 
 impl Collector {
-    /// Yields until no new job arrives: everyone who is about to ask has then asked.
-    async fn collect(self) {
+    /// Yields until no new job arrives: everyone who is about to ask has then asked. Hands them over
+    /// and answers them.
+    async fn collect(mut self) {
         let mut seen = 0;
-        loop {
-            let present = self.shared.waiting().jobs.len();
+        while let Some(shared) = &self.shared {
+            let present = shared.waiting().jobs.len();
             if present == seen || present >= STORE_BATCH_MAX {
-                return;
+                break;
             }
             seen = present;
             tokio::task::yield_now().await;
+        }
+        // From here on the jobs that wait are the next collector's.
+        let outcomes = self.shared.take().map(|shared| hand_over(&shared));
+        if let Some(outcomes) = outcomes {
+            // What comes answers when it is dropped; an error means that the thread has ended.
+            drop(outcomes.await);
         }
     }
 }
 
 impl Drop for Collector {
     fn drop(&mut self) {
-        hand_over(&self.shared);
+        if let Some(shared) = &self.shared {
+            hand_over(shared);
+        }
     }
 }
 
-fn hand_over(shared: &Shared) {
+/// Hands the waiting jobs to the thread. Dropping what comes back leaves the answers to the thread.
+fn hand_over(shared: &Shared) -> oneshot::Receiver<Outcomes> {
+    let (answerer, outcomes) = oneshot::channel();
     let mut waiting = shared.waiting();
     waiting.is_collected = false;
     let jobs = std::mem::take(&mut waiting.jobs);
     // Sent under the lock, so that batches keep their order. An error means that the thread has
     // ended; the jobs are dropped and their askers learn it.
     if !jobs.is_empty() {
-        let _ = shared.commands.send(Command::Batch(jobs));
+        let batch = Batch { jobs, answerer };
+        let _ = shared.commands.send(Command::Batch(batch));
     }
+    outcomes
 }
 
 /// The thread: takes all batches that wait, commits them together, and answers.
 fn run(connection: Connection, queue: &Receiver<Command>, tally: &Tally) {
     while let Ok(command) = queue.recv() {
-        let mut jobs = Vec::new();
+        let mut batches = Vec::new();
+        let mut jobs = 0;
         let mut close = None;
         let mut next = Some(command);
         while let Some(command) = next {
             match command {
-                Command::Batch(batch) => jobs.extend(batch),
+                Command::Batch(batch) => {
+                    jobs += batch.jobs.len();
+                    batches.push(batch);
+                }
                 Command::Close(done) => close = Some(done),
             }
-            let full = jobs.len() >= STORE_BATCH_MAX;
+            let full = jobs >= STORE_BATCH_MAX;
             next = if full { None } else { queue.try_recv().ok() };
         }
-        let is_trusted = jobs.is_empty() || commit_batch(&connection, jobs, tally);
+        let is_trusted = batches.is_empty() || commit(&connection, batches, tally);
         if let Some(done) = close {
             drop(connection);
             // Whoever closes may have gone away.
@@ -221,14 +261,19 @@ fn run(connection: Connection, queue: &Receiver<Command>, tally: &Tally) {
     }
 }
 
-/// Runs and answers one batch; false when nothing further of this connection can be trusted.
-fn commit_batch(connection: &Connection, mut jobs: Vec<Box<dyn Job>>, tally: &Tally) -> bool {
+/// Runs batches in one transaction and has them answered; false when nothing further of this
+/// connection can be trusted.
+fn commit(connection: &Connection, mut batches: Vec<Batch>, tally: &Tally) -> bool {
     let begun = Instant::now();
-    let outcome = transact(connection, &mut jobs);
+    let jobs = batches.iter().map(|batch| batch.jobs.len()).sum();
+    let outcome = transact(
+        connection,
+        batches.iter_mut().flat_map(|batch| &mut batch.jobs),
+    );
     let is_trusted = !matches!(&outcome, Err(Fault::Sqlite(error)) if is_beyond_trust(error));
     let told = match outcome {
         Ok(()) => {
-            tally.committed(jobs.len(), begun.elapsed());
+            tally.committed(jobs, begun.elapsed());
             Ok(())
         }
         Err(fault) => {
@@ -239,8 +284,10 @@ fn commit_batch(connection: &Connection, mut jobs: Vec<Box<dyn Job>>, tally: &Ta
             Err(fault.refusal())
         }
     };
-    for job in jobs {
-        job.answer(told.clone());
+    for Batch { jobs, answerer } in batches {
+        let commit = told.clone();
+        // Where the collector has gone away, what comes back is dropped here.
+        let _ = answerer.send(Outcomes { jobs, commit });
     }
     is_trusted
 }
@@ -269,7 +316,10 @@ impl From<rusqlite::Error> for Fault {
     }
 }
 
-fn transact(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), Fault> {
+fn transact<'a>(
+    connection: &Connection,
+    jobs: impl Iterator<Item = &'a mut Box<dyn Job>>,
+) -> Result<(), Fault> {
     let execute = |sql: &str| connection.prepare_cached(sql)?.execute([]);
     execute("BEGIN IMMEDIATE")?;
     for job in jobs {
