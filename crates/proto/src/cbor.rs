@@ -15,12 +15,100 @@ use crate::time::Timestamp;
 /// The tag of a COSE_Sign1 structure (RFC 9052 section 2), the only tag of the profile.
 pub(crate) const TAG_COSE_SIGN1: u64 = 18;
 
+/// Major types (RFC 8949 section 3.1).
+const UNSIGNED: u8 = 0;
+const NEGATIVE: u8 = 1;
+const BYTES: u8 = 2;
+const TEXT: u8 = 3;
+const ARRAY: u8 = 4;
+const MAP: u8 = 5;
+const TAG: u8 = 6;
+
 /// Encodes a value deterministically: shortest integers, definite lengths, map keys in the bytewise
 /// order of their encodings.
 pub(crate) fn encode(value: &Value) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(256);
-    ciborium::into_writer(&sorted(value), &mut bytes).expect("writing CBOR to memory cannot fail");
+    let mut bytes = Vec::with_capacity(512);
+    write(value, &mut bytes);
     bytes
+}
+
+fn write(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Integer(number) => write_integer(i128::from(*number), out),
+        Value::Bytes(bytes) => write_string(BYTES, bytes, out),
+        Value::Text(text) => write_string(TEXT, text.as_bytes(), out),
+        Value::Array(items) => {
+            write_head(ARRAY, items.len() as u64, out);
+            items.iter().for_each(|item| write(item, out));
+        }
+        Value::Map(entries) => write_map(entries, out),
+        Value::Tag(tag, inner) => {
+            write_head(TAG, *tag, out);
+            write(inner, out);
+        }
+        // What the profile does not have, and booleans: nothing in them could be written in two ways.
+        other => ciborium::into_writer(other, out).expect("writing CBOR to memory cannot fail"),
+    }
+}
+
+/// An integer of CBOR is at least -2^64 and below 2^64.
+fn write_integer(number: i128, out: &mut Vec<u8>) {
+    if number >= 0 {
+        write_head(UNSIGNED, number as u64, out);
+    } else {
+        write_head(NEGATIVE, (-1 - number) as u64, out);
+    }
+}
+
+fn write_string(major: u8, bytes: &[u8], out: &mut Vec<u8>) {
+    write_head(major, bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+fn write_map(entries: &[(Value, Value)], out: &mut Vec<u8>) {
+    write_head(MAP, entries.len() as u64, out);
+    let order = |(key, _): &&(Value, Value)| match key {
+        Value::Integer(key) => encoded_order(i128::from(*key)),
+        _ => (2, 0),
+    };
+    let mut sorted: Vec<&(Value, Value)> = entries.iter().collect();
+    sorted.sort_by_key(order);
+    for (key, item) in sorted {
+        write(key, out);
+        write(item, out);
+    }
+}
+
+/// A head with the shortest argument (RFC 8949 section 4.2.1).
+fn write_head(major: u8, argument: u64, out: &mut Vec<u8>) {
+    let major = major << 5;
+    match argument {
+        0..24 => out.push(major | argument as u8),
+        24..0x100 => out.extend([major | 24, argument as u8]),
+        0x100..0x1_0000 => {
+            out.push(major | 25);
+            out.extend((argument as u16).to_be_bytes());
+        }
+        0x1_0000..0x1_0000_0000 => {
+            out.push(major | 26);
+            out.extend((argument as u32).to_be_bytes());
+        }
+        _ => {
+            out.push(major | 27);
+            out.extend(argument.to_be_bytes());
+        }
+    }
+}
+
+/// An array of byte strings, without a copy of them.
+pub(crate) fn encode_strings(strings: &[&[u8]]) -> Vec<u8> {
+    let bytes = strings.iter().map(|string| string.len() + 9).sum::<usize>();
+    let mut out = Vec::with_capacity(bytes + 1);
+    write_head(ARRAY, strings.len() as u64, &mut out);
+    strings
+        .iter()
+        .for_each(|string| write_string(BYTES, string, &mut out));
+    out
 }
 
 /// Decodes one item that fills `bytes` and is encoded deterministically within the profile.
@@ -73,25 +161,6 @@ fn check_profile(value: &Value, depth_left: usize) -> Result<(), Refusal> {
         Value::Tag(..) => refuse("a tag other than the outermost one of COSE_Sign1"),
         Value::Float(_) => refuse("a floating-point number"),
         _ => refuse("null, undefined or a simple value"),
-    }
-}
-
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-        Value::Tag(tag, inner) => Value::Tag(*tag, Box::new(sorted(inner))),
-        Value::Map(entries) => {
-            let mut entries: Vec<_> = entries
-                .iter()
-                .map(|(key, item)| (key.clone(), sorted(item)))
-                .collect();
-            entries.sort_by_key(|(key, _)| match key {
-                Value::Integer(key) => encoded_order(i128::from(*key)),
-                _ => (2, 0),
-            });
-            Value::Map(entries)
-        }
-        other => other.clone(),
     }
 }
 
@@ -432,6 +501,48 @@ mod tests {
         let mut deep = vec![0x81; CBOR_DEPTH_MAX + 1];
         deep.push(0x00);
         assert_eq!(decode(&deep).unwrap_err().reason, reasons::OUTSIDE_PROFILE);
+    }
+
+    /// ciborium writes the shortest form too, and leaves the order of a map's keys alone.
+    #[test]
+    fn what_is_written_is_what_another_library_writes() {
+        let edges = [
+            0,
+            1,
+            23,
+            24,
+            255,
+            256,
+            65_535,
+            65_536,
+            4_294_967_295,
+            4_294_967_296,
+        ];
+        let mut items: Vec<Value> = Vec::new();
+        for edge in edges.into_iter().chain([i64::MAX as u64, u64::MAX]) {
+            items.push(Value::from(edge));
+            let below = -1 - i128::from(edge);
+            items.push(Value::Integer(below.try_into().unwrap()));
+        }
+        for length in [0, 1, 23, 24, 255, 256, 65_535, 65_536] {
+            items.push(Value::Bytes(vec![7; length]));
+            items.push(Value::Text("x".repeat(length)));
+            items.push(Value::Array(vec![Value::Bool(length % 2 == 0); length]));
+            let entries = (0..length as u64).map(|key| (Value::from(key), Value::from(key)));
+            items.push(Value::Map(entries.collect()));
+        }
+        items.push(Value::Tag(
+            TAG_COSE_SIGN1,
+            Box::new(Value::Array(items.clone())),
+        ));
+        for item in &items {
+            let mut expected = Vec::new();
+            ciborium::into_writer(item, &mut expected).unwrap();
+            assert_eq!(encode(item), expected);
+        }
+        let strings: [&[u8]; 2] = [&[1; 300], &[]];
+        let value = Value::Array(strings.map(|string| Value::Bytes(string.to_vec())).to_vec());
+        assert_eq!(encode_strings(&strings), encode(&value));
     }
 
     #[test]

@@ -456,9 +456,5 @@ fn sig_structure(protected: &[u8], payload: &[u8]) -> Vec<u8> {
 }
 
 fn name(protected: &[u8], payload: &[u8]) -> Thumbprint {
-    let parts = vec![
-        Value::Bytes(protected.to_vec()),
-        Value::Bytes(payload.to_vec()),
-    ];
-    Thumbprint(sha256(&cbor::encode(&Value::Array(parts))))
+    Thumbprint(sha256(&cbor::encode_strings(&[protected, payload])))
 }
