@@ -138,7 +138,10 @@ fn open(addr: SocketAddr) -> io::Result<TcpListener> {
     }
     // A restart must not wait until old connections have left TIME_WAIT.
     socket.set_reuse_address(true)?;
-    // Accepted sockets inherit it: a peer that stops reading does not hold its connection for ever.
+    // Accepted sockets inherit what follows. An answer is one write; waiting to fill a packet would
+    // only delay it.
+    socket.set_tcp_nodelay(true)?;
+    // A peer that stops reading does not hold its connection for ever.
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(Duration::from_secs(HTTP_UNACKNOWLEDGED_SECONDS)))?;
     socket.bind(&addr.into())?;

@@ -343,13 +343,23 @@ where
         stream: TcpStream,
         peer: SocketAddr,
         seat: &Seat,
-        mut phase: watch::Receiver<Phase>,
+        phase: watch::Receiver<Phase>,
     ) {
-        // An answer is one write; waiting to fill a packet would only delay it.
-        let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
             return self.http(TokioIo::new(stream), peer, seat, phase).await;
         };
+        // On the heap, so that connections without TLS do not hold room for it.
+        Box::pin(self.https(tls, stream, peer, seat, phase)).await;
+    }
+
+    async fn https(
+        &self,
+        tls: &TlsAcceptor,
+        stream: TcpStream,
+        peer: SocketAddr,
+        seat: &Seat,
+        mut phase: watch::Receiver<Phase>,
+    ) {
         let limit = Duration::from_secs(TLS_HANDSHAKE_SECONDS);
         let handshake = timeout(limit, tls.accept(stream));
         let shaken = tokio::select! {
@@ -409,7 +419,9 @@ where
         };
         let request = Request { peer, body, head };
         let _in_request = seat.begin_request();
-        let answer = timeout(self.limits.request_timeout, (self.handler)(request)).await;
+        // On the heap, so that a connection holds room for it only while a request is answered.
+        let answering = Box::pin((self.handler)(request));
+        let answer = timeout(self.limits.request_timeout, answering).await;
         answer.unwrap_or_else(|_| {
             self.traffic.fault(Fault::Timeout);
             Response::text(503, "the answer took too long\n")
