@@ -15,7 +15,7 @@ mod tunnel;
 
 pub use client::{ClientLimits, Connection, Dated, get, post};
 pub use listener::{Listener, parse_listen};
-pub use server::{Request, Response, ServerLimits, ServerReport, serve};
+pub use server::{Request, Response, ServerLimits, ServerReport, serve, serve_one};
 pub use traffic::Traffic;
 
 pub use bytes::Bytes;

@@ -17,12 +17,12 @@ use hickory_proto::rr::rdata::tsig::{TSIG, TsigError};
 use muster_proto::limits::DNS_UPDATE_SECONDS;
 use muster_proto::reason::dns as reason;
 use muster_proto::{Reason, Refusal};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// A connection to a DNS server; each exchange on it is bounded in time.
-pub(super) struct Exchange {
-    stream: TcpStream,
+pub(super) struct Exchange<S = TcpStream> {
+    stream: S,
     server: SocketAddr,
 }
 
@@ -37,6 +37,13 @@ impl Exchange {
             }
         }
         Err(last)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<S> {
+    /// Exchanges over a stream that leads to a server already.
+    pub(super) fn over(stream: S, server: SocketAddr) -> Self {
+        Self { stream, server }
     }
 
     /// Asks without a signature; the answer is whatever came, its code included.
@@ -158,7 +165,10 @@ fn encode(message: &Message) -> Result<Vec<u8>, Refusal> {
     Ok(framed)
 }
 
-async fn roundtrip(stream: &mut TcpStream, request: &[u8]) -> io::Result<Vec<u8>> {
+async fn roundtrip<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    request: &[u8],
+) -> io::Result<Vec<u8>> {
     stream.write_all(request).await?;
     let length = stream.read_u16().await?;
     let mut answer = vec![0; usize::from(length)];

@@ -8,12 +8,12 @@ use hickory_net::runtime::TokioRuntimeProvider;
 use hickory_net::{DnsError, NetError};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{Name, RData, RecordType};
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::system_conf::read_system_conf;
+use hickory_resolver::{ConnectionProvider, Resolver as Hickory};
 use muster_proto::limits::{
     DNS_ADDRESSES_MAX, DNS_ALIASES_MAX, DNS_ATTEMPT_SECONDS, DNS_LOOKUP_SECONDS, DNS_RECORDS_MAX,
     DNS_RETRIES,
@@ -40,10 +40,10 @@ pub struct SrvRecord {
 }
 
 /// A resolver; clones share it. Answers are not cached: muster asks seldom, and a host that moved
-/// should be found at once.
+/// should be found at once. It talks by the machine's own sockets, or by what stands for them.
 #[derive(Clone)]
-pub struct Resolver {
-    inner: TokioResolver,
+pub struct Resolver<P: ConnectionProvider = TokioRuntimeProvider> {
+    inner: Hickory<P>,
     servers: Vec<SocketAddr>,
     domain: Option<String>,
     search: Vec<String>,
@@ -57,7 +57,7 @@ impl Resolver {
     pub fn system() -> Result<Self, Refusal> {
         let (config, options) = read_system_conf()
             .map_err(|error| Refusal::new(reason::DNS_NO_CONFIGURATION, error.to_string()))?;
-        Self::build(config, options)
+        Self::build(config, options, TokioRuntimeProvider::default())
     }
 
     /// One named server for every question, over UDP and TCP; domain and search list still are the
@@ -67,18 +67,34 @@ impl Resolver {
     /// `DNS_NO_CONFIGURATION` when the resolver cannot be made.
     pub fn with_server(server: SocketAddr) -> Result<Self, Refusal> {
         let (system, options) = read_system_conf().unwrap_or_default();
-        let mut name_server = NameServerConfig::udp_and_tcp(server.ip());
-        for connection in &mut name_server.connections {
-            connection.port = server.port();
-        }
         let (domain, search, _) = system.into_parts();
         Self::build(
-            ResolverConfig::from_parts(domain, search, vec![name_server]),
+            ResolverConfig::from_parts(domain, search, vec![at(server)]),
             options,
+            TokioRuntimeProvider::default(),
         )
     }
+}
 
-    fn build(config: ResolverConfig, mut options: ResolverOpts) -> Result<Self, Refusal> {
+impl<P: ConnectionProvider> Resolver<P> {
+    /// One server for every question, reached by way of `provider` and not by the machine's sockets;
+    /// neither domain nor search list.
+    ///
+    /// # Errors
+    /// `DNS_NO_CONFIGURATION` when the resolver cannot be made.
+    pub fn by_way_of(provider: P, server: SocketAddr) -> Result<Self, Refusal> {
+        let config = ResolverConfig::from_parts(None, Vec::new(), vec![at(server)]);
+        let mut resolver = Self::build(config, ResolverOpts::default(), provider)?;
+        // Whether anything listens there is not for sockets to tell.
+        resolver.servers.clear();
+        Ok(resolver)
+    }
+
+    fn build(
+        config: ResolverConfig,
+        mut options: ResolverOpts,
+        provider: P,
+    ) -> Result<Self, Refusal> {
         options.timeout = ATTEMPT_LIMIT;
         options.attempts = DNS_RETRIES;
         options.cache_size = 0;
@@ -100,7 +116,7 @@ impl Resolver {
             .iter()
             .filter_map(|server| Some(SocketAddr::new(server.ip, server.connections.first()?.port)))
             .collect();
-        let inner = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        let inner = Hickory::builder_with_config(config, provider)
             .with_options(options)
             .build()
             .map_err(|error| Refusal::new(reason::DNS_NO_CONFIGURATION, error.to_string()))?;
@@ -260,6 +276,9 @@ impl Resolver {
 
     /// Over UDP an absent server looks like a silent one; TCP tells them apart.
     async fn nothing_listens(&self) -> bool {
+        if self.servers.is_empty() {
+            return false;
+        }
         for server in &self.servers {
             let connect = tokio::net::TcpStream::connect(server);
             if !matches!(
@@ -273,7 +292,16 @@ impl Resolver {
     }
 }
 
-impl std::fmt::Debug for Resolver {
+/// A server at an address, over UDP and TCP.
+fn at(server: SocketAddr) -> NameServerConfig {
+    let mut name_server = NameServerConfig::udp_and_tcp(server.ip());
+    for connection in &mut name_server.connections {
+        connection.port = server.port();
+    }
+    name_server
+}
+
+impl<P: ConnectionProvider> std::fmt::Debug for Resolver<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Resolver")
             .field("domain", &self.domain)

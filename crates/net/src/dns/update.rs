@@ -14,6 +14,7 @@ use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use muster_proto::Refusal;
 use muster_proto::limits::{DNS_ADDRESSES_MAX, DNS_RECORD_TTL_SECONDS, DNS_RECORDS_MAX};
 use muster_proto::reason::dns as reason;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::Exchange;
 use super::tsig::TsigKey;
@@ -121,19 +122,41 @@ pub(super) async fn register_at(
 ) -> Result<(), Refusal> {
     let plan = Plan::new(zone, records)?;
     let mut exchange = Exchange::connect(servers).await?;
+    carry_out(&plan, &mut exchange, key, now).await
+}
+
+/// [`register`] over a stream that leads to the zone's server already, at `now` (seconds since 1970).
+///
+/// # Errors
+/// As [`register`].
+pub async fn register_over<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    server: SocketAddr,
+    zone: &str,
+    key: &TsigKey,
+    records: &HostRecords,
+    now: u64,
+) -> Result<(), Refusal> {
+    let plan = Plan::new(zone, records)?;
+    carry_out(&plan, &mut Exchange::over(stream, server), key, now).await
+}
+
+async fn carry_out<S: AsyncRead + AsyncWrite + Unpin>(
+    plan: &Plan<'_>,
+    exchange: &mut Exchange<S>,
+    key: &TsigKey,
+    now: u64,
+) -> Result<(), Refusal> {
     let wanted = plan.wanted();
     let mut message = plan.message();
     let mut old = plan
-        .present(&mut exchange, &plan.service, RecordType::SRV)
+        .present(exchange, &plan.service, RecordType::SRV)
         .await?;
     old.retain(|record| plan.is_own(record));
-    if !records.addresses.is_empty() {
+    if !plan.records.addresses.is_empty() {
+        old.extend(plan.present(exchange, &plan.target, RecordType::A).await?);
         old.extend(
-            plan.present(&mut exchange, &plan.target, RecordType::A)
-                .await?,
-        );
-        old.extend(
-            plan.present(&mut exchange, &plan.target, RecordType::AAAA)
+            plan.present(exchange, &plan.target, RecordType::AAAA)
                 .await?,
         );
     }
@@ -245,9 +268,9 @@ impl<'a> Plan<'a> {
 
     /// The records the zone's own server has now. A server that does not answer questions may
     /// still take updates: then nothing older is removed.
-    async fn present(
+    async fn present<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        exchange: &mut Exchange,
+        exchange: &mut Exchange<S>,
         name: &Name,
         kind: RecordType,
     ) -> Result<Vec<Record>, Refusal> {

@@ -106,11 +106,11 @@ impl Connection {
         Self::over(stream, peer, limits).await
     }
 
-    pub(super) async fn over<S>(
-        stream: S,
-        peer: SocketAddr,
-        limits: ClientLimits,
-    ) -> Result<Self, Refusal>
+    /// Talks over a stream that leads to `peer` already.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn over<S>(stream: S, peer: SocketAddr, limits: ClientLimits) -> Result<Self, Refusal>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {

@@ -33,6 +33,7 @@ use muster_proto::limits::{
     HTTP_STOP_SECONDS, TLS_HANDSHAKE_SECONDS,
 };
 use muster_proto::reason::dns as reason;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
@@ -189,6 +190,33 @@ where
         faults: server.traffic.finish(),
         cut,
     })
+}
+
+/// Serves one connection that was accepted elsewhere, until it ends; TLS is not spoken on it.
+pub async fn serve_one<S, H, F>(
+    stream: S,
+    peer: SocketAddr,
+    limits: ServerLimits,
+    traffic: Arc<Traffic>,
+    handler: H,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Fn(Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
+    let crowd = Crowd::new(1, 1);
+    let server = Server {
+        tls: None,
+        http: builder(&limits),
+        traffic,
+        limits,
+        handler,
+    };
+    let phase = watch::Sender::new(Phase::Serving);
+    if let Some(seat) = server.admit(&crowd, peer) {
+        let stream = TokioIo::new(stream);
+        server.http(stream, peer, &seat, phase.subscribe()).await;
+    }
 }
 
 /// What connections are told.
