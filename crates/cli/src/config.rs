@@ -184,6 +184,12 @@ fn read<T: RoleConfig>(path: &Path) -> Result<T, Refusal> {
     Ok(config)
 }
 
+/// Takes a text as `config check` takes a file; the rule that it breaks.
+pub(crate) fn take<T: RoleConfig>(text: &str) -> Result<(), String> {
+    let config: T = parse(text)?;
+    config.check_alone().map_err(|refusal| rule_of(&refusal))
+}
+
 /// The configuration in a text; or the line, the field and the rule that it breaks.
 fn parse<T: RoleConfig>(text: &str) -> Result<T, String> {
     let config: T = toml::from_str(text).map_err(|error| {

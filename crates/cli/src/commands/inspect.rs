@@ -33,10 +33,15 @@ pub(super) fn run(args: &InspectArgs) -> Result<Report, Refusal> {
         .as_ref()
         .map(|path| Root::decode(&files::read(path, BUNDLE_BYTES_MAX)?))
         .transpose()?;
-    let mut document = describe(&bytes)?;
-    let verdict = root
-        .filter(|_| args.verify)
-        .map(|root| verify(&bytes, &root));
+    let (json, text, refused) = inspect(&bytes, root.filter(|_| args.verify).as_ref())?;
+    let report = Report::new(json, text);
+    Ok(if refused { report.refused() } else { report })
+}
+
+/// A file as JSON and as text, judged where a root is given, and whether that refuses it.
+pub(crate) fn inspect(bytes: &[u8], root: Option<&Root>) -> Result<(Value, String, bool), Refusal> {
+    let mut document = describe(bytes)?;
+    let verdict = root.map(|root| verify(bytes, root));
     if let Some(verdict) = &verdict {
         document.insert("valid".into(), Value::Bool(verdict.is_ok()));
         let reason = match verdict {
@@ -45,11 +50,9 @@ pub(super) fn run(args: &InspectArgs) -> Result<Report, Refusal> {
         };
         document.insert("reason".into(), reason);
     }
-    let refused = matches!(verdict, Some(Err(_)));
     let json = Value::Object(document);
     let text = readable(&json, 0);
-    let report = Report::new(json, text);
-    Ok(if refused { report.refused() } else { report })
+    Ok((json, text, matches!(verdict, Some(Err(_)))))
 }
 
 /// Verifies a file under a root.

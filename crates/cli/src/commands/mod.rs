@@ -8,7 +8,7 @@ mod client;
 mod client_show;
 mod doctor_show;
 mod explain;
-mod inspect;
+pub(crate) mod inspect;
 mod kms;
 pub(crate) mod kms_show;
 mod log;
