@@ -5,7 +5,7 @@
 //! decision runs between loading and applying, so that a store may run it again.
 
 mod memory;
-mod row;
+pub mod row;
 mod sqlite;
 
 use std::future::Future;

@@ -19,7 +19,7 @@ const SEATS_AT: u32 = 3;
 const STATE_MASK: u8 = (1 << SEATS_AT) - 1;
 
 /// Writes a row.
-pub(super) fn encode(row: &ClientRow) -> Vec<u8> {
+pub fn encode(row: &ClientRow) -> Vec<u8> {
     let seats = row.seats.len().min(CLIENT_POOLS_MAX);
     let mut bytes = Vec::with_capacity(24);
     bytes.push(row.state as u8 | (seats as u8) << SEATS_AT);
@@ -39,7 +39,10 @@ pub(super) fn encode(row: &ClientRow) -> Vec<u8> {
 }
 
 /// Reads a row; refuses what [`encode`] could not have written.
-pub(super) fn decode(bytes: &[u8]) -> Result<ClientRow, Refusal> {
+///
+/// # Errors
+/// `ROW_UNREADABLE`.
+pub fn decode(bytes: &[u8]) -> Result<ClientRow, Refusal> {
     read(bytes).ok_or_else(|| Refusal::new(reasons::ROW_UNREADABLE, "a client"))
 }
 
