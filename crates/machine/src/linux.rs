@@ -101,7 +101,7 @@ fn processor(root: &Path) -> Option<String> {
 fn memory(root: &Path) -> Option<String> {
     let text = field(root, "proc/meminfo", "MemTotal")?;
     let kib: u64 = text.split_whitespace().next()?.parse().ok()?;
-    Some(format!("{} GiB", (kib + (1 << 19)) >> 20))
+    Some(format!("{} GiB", kib.saturating_add(1 << 19) >> 20))
 }
 
 /// The serial number or world-wide name of the first disk, by name, that has one.
@@ -234,6 +234,13 @@ mod tests {
             assert_eq!(component(root.path(), kind), None);
         }
         assert!(!is_virtual(root.path()));
+    }
+
+    #[test]
+    fn memory_beyond_all_bounds_is_a_component_too() {
+        let told = format!("MemTotal: {} kB", u64::MAX);
+        let root = declared(&[("proc/meminfo", &told)]);
+        assert!(component(root.path(), Component::Memory).is_some());
     }
 
     #[test]

@@ -34,7 +34,8 @@ impl HostAddr {
             return Err(wrong("is empty or too long"));
         }
         let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
-        if !host.chars().all(allowed) || host.starts_with(['.', '-']) {
+        let has_empty_label = host.starts_with('.') || host.ends_with('.') || host.contains("..");
+        if !host.chars().all(allowed) || host.starts_with('-') || has_empty_label {
             return Err(wrong("is no name or address"));
         }
         if host.contains(':') && host.parse::<Ipv6Addr>().is_err() {
