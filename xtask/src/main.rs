@@ -9,6 +9,7 @@
 mod bench;
 mod book;
 mod failure;
+mod fuzz;
 mod markdown;
 mod packages;
 mod programs;
@@ -32,6 +33,9 @@ cargo xtask VERB
   vectors [--check]          write new golden vectors (or only check them); changing old bytes is refused
   bench [--quick] [--json FILE] [GROUP...]
                              every figure of docs/src/benchmarks.md, against its floor or its peers
+  fuzz [TARGET...] [--seconds N] [--seed N]
+                             hostile input for everything that reads, N seconds each (60), all without a name
+  fuzz TARGET --input FILE   one input, to see what it does
   book                       render the book under docs/ to target/book";
 
 fn main() -> ExitCode {
@@ -48,6 +52,10 @@ fn main() -> ExitCode {
         ["vectors"] => vectors::run(&root, vectors::Mode::Write),
         ["vectors", "--check"] => vectors::run(&root, vectors::Mode::Check),
         ["bench", words @ ..] => bench::run(&root, words),
+        ["fuzz", words @ ..] => match fuzz::Options::parse(words) {
+            Ok(options) => fuzz::run(&root, &options),
+            Err(failure) => return misused(&failure.to_string()),
+        },
         ["book"] => book::run(&root),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -9,7 +9,7 @@ use crate::tree::Tree;
 const ROOT: &str = "Cargo.toml";
 const TABLES: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
 
-/// Checks the root manifest and those of the crates and of xtask.
+/// Checks the root manifest and those of the crates, of fuzz and of xtask.
 pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.of_kind("Cargo.toml") {
@@ -27,7 +27,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
 }
 
 fn is_member(path: &str) -> bool {
-    path == "xtask/Cargo.toml"
+    ["xtask/Cargo.toml", "fuzz/Cargo.toml"].contains(&path)
         || path
             .strip_prefix("crates/")
             .is_some_and(|rest| rest.matches('/').count() == 1)
