@@ -316,6 +316,27 @@ pub const STORE_READERS: usize = 2;
 /// Pages of 4 KiB after which a store's log is moved into its database. More is smoother, and
 /// slower to start after a crash: 4,000 pages take about 50 ms to read.
 pub const STORE_WAL_PAGES: u32 = 4_000;
+/// How long one database server is tried before the next of its URL, in milliseconds.
+pub const POSTGRES_CONNECT_MILLISECONDS: u64 = 2_000;
+/// How long a transaction may take on a database server until its commit, in milliseconds.
+pub const POSTGRES_TRANSACTION_MILLISECONDS: u64 = 5_000;
+/// How long a commit is waited for; after that its outcome is unknown, in milliseconds.
+pub const POSTGRES_COMMIT_MILLISECONDS: u64 = 5_000;
+/// How long a database server lets a transaction stand still, in milliseconds: one of a host that
+/// was paused holds up the others no longer.
+pub const POSTGRES_STANDSTILL_MILLISECONDS: u64 = 5_000;
+/// Connections of one process to its database server.
+pub const POSTGRES_CONNECTIONS_MAX: usize = 8;
+/// How often a transaction is run when others came in between.
+pub const POSTGRES_TRIES_MAX: u32 = 30;
+/// The pause before the second run of a transaction, in milliseconds; it doubles from run to run.
+pub const POSTGRES_PAUSE_MILLISECONDS: u64 = 1;
+/// The longest pause between two runs of a transaction, in milliseconds.
+pub const POSTGRES_PAUSE_MILLISECONDS_MAX: u64 = 250;
+/// Database servers that one URL may name.
+pub const POSTGRES_HOSTS_MAX: usize = 8;
+/// Bytes of the URL of a store.
+pub const POSTGRES_URL_BYTES_MAX: usize = 2_048;
 /// Bytes of one value that a store keeps as it is: a setting, key, certificate or policy.
 pub const STORE_VALUE_BYTES_MAX: usize = 131_072;
 /// Bytes of what an audit entry says.

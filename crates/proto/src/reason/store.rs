@@ -63,4 +63,31 @@ reasons! {
     REPLACED = "MUSTER-STO-0020", "Another host's store has come in the place of this one",
         "a backup of another host was restored while this ask was under way",
         "nothing: the client fetches the host's greeting and asks again";
+    SERVER_UNREACHABLE = "MUSTER-STO-0021", "The database server does not answer",
+        "it is stopped, starting, or changing its leader, or the network to it is cut",
+        "nothing if it comes back: the service goes on by itself; otherwise look at the server";
+    LOGIN_REFUSED = "MUSTER-STO-0022", "The database server refused the login",
+        "the user, the password or the database of the URL is wrong, or its rules do not let this host in",
+        "check the URL, the password file and the server's pg_hba.conf";
+    NOT_PRIMARY = "MUSTER-STO-0023", "The database server takes no changes",
+        "it is a standby, or was made read-only; no host of the URL is the leader now",
+        "name every server of the cluster in the URL; while a new leader is chosen, wait";
+    OUTCOME_UNKNOWN = "MUSTER-STO-0024", "It is not known whether the change was kept",
+        "the connection to the database server was lost while it was committing",
+        "ask again: what was kept is found again, and what was not is done then";
+    CONFLICTS = "MUSTER-STO-0025", "Other hosts changed the same rows again and again",
+        "more hosts write to one database than it keeps up with",
+        "nothing: the asker tries again later; look at the server's load if it stays so";
+    NOT_PERMITTED = "MUSTER-STO-0026", "The database user may not do this",
+        "its role lacks a right on muster's tables, or may not make them",
+        "grant the rights, or let a role that may make tables start the new release once";
+    SERVER_BUSY = "MUSTER-STO-0027", "The database server has no room for more",
+        "its connections, its memory or its locks are used up",
+        "nothing: the asker tries again later; raise the server's limits if it stays so";
+    BAD_URL = "MUSTER-STO-0028", "The URL of the store cannot be used",
+        "it is not of the form postgres://user@host:port/database, or has a parameter that is not known",
+        "correct the URL; several hosts are divided by commas";
+    ASYNCHRONOUS = "MUSTER-STO-0029", "The database server answers before a second one has the change",
+        "it replicates asynchronously: losing it loses what it had acknowledged",
+        "set synchronous_commit = on and synchronous_standby_names, or Patroni's synchronous_mode";
 }

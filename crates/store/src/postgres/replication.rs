@@ -1,0 +1,68 @@
+//! How a database server keeps a second copy, as `status` and `doctor` tell it.
+
+use muster_proto::Refusal;
+use sqlx_core::query_as::query_as;
+use sqlx_postgres::{PgConnection, Postgres};
+
+use super::{Fault, Server};
+
+/// A server's replication. What it means is judged elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replication {
+    /// The server's own version, `15.18`.
+    pub version: String,
+    /// Whether a commit is waited for on the disk (`synchronous_commit` of muster's sessions).
+    pub synchronous_commit: String,
+    /// Which standbys a commit waits for; empty for none.
+    pub synchronous_standby_names: String,
+    /// The standbys that are connected.
+    pub standbys: Vec<Standby>,
+}
+
+/// A standby that is connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standby {
+    /// Its name.
+    pub name: String,
+    /// `streaming`, `catchup`, …; none where this user may not know.
+    pub state: Option<String>,
+    /// `sync` or `quorum` where commits wait for it, else `async` or `potential`.
+    pub sync: Option<String>,
+}
+
+impl Replication {
+    /// Whether a commit waits until a second server has it.
+    pub fn is_synchronous(&self) -> bool {
+        let waits = ["on", "remote_write", "remote_apply"];
+        !self.synchronous_standby_names.is_empty()
+            && waits.contains(&self.synchronous_commit.as_str())
+    }
+}
+
+impl Server {
+    /// Asks the server that takes changes for its replication.
+    pub async fn replication(&self) -> Result<Replication, Refusal> {
+        self.read(|connection| Box::pin(replication(connection)))
+            .await
+    }
+}
+
+async fn replication(connection: &mut PgConnection) -> Result<Replication, Fault> {
+    const SETTINGS: &str = "SELECT current_setting('server_version'), \
+         current_setting('synchronous_commit'), current_setting('synchronous_standby_names')";
+    const STANDBYS: &str = "SELECT coalesce(application_name, ''), state, sync_state \
+         FROM pg_stat_replication ORDER BY application_name LIMIT 64";
+    let settings: (String, String, String) = query_as::<Postgres, _>(SETTINGS)
+        .fetch_one(&mut *connection)
+        .await?;
+    let standbys: Vec<(String, Option<String>, Option<String>)> = query_as::<Postgres, _>(STANDBYS)
+        .fetch_all(connection)
+        .await?;
+    let standby = |(name, state, sync)| Standby { name, state, sync };
+    Ok(Replication {
+        version: settings.0,
+        synchronous_commit: settings.1,
+        synchronous_standby_names: settings.2,
+        standbys: standbys.into_iter().map(standby).collect(),
+    })
+}
