@@ -10,6 +10,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Bytes read of one file of `/proc` or `/sys` at most.
 const READ_BYTES_MAX: u64 = 65_536;
+/// Bytes in which the first record of `/proc/cpuinfo` names the model: the kernel makes the records
+/// of further processors only for who reads on, at 10 us each.
+const FIRST_RECORD_BYTES: u64 = 512;
 /// Entries of one directory of `/sys` looked at at most.
 const ENTRIES_MAX: usize = 256;
 
@@ -93,8 +96,15 @@ fn model(root: &Path) -> Option<String> {
 }
 
 fn processor(root: &Path) -> Option<String> {
+    let file = root.join("proc/cpuinfo");
+    let first = read_at_most(&file, FIRST_RECORD_BYTES)?;
+    // What stands in the last line may be cut.
+    let (whole, _) = first.rsplit_once('\n')?;
     // Arm has no model name; its implementer and part say the same.
-    field(root, "proc/cpuinfo", "model name").or_else(|| field(root, "proc/cpuinfo", "CPU part"))
+    field_of(whole, "model name").or_else(|| {
+        let text = read(&file)?;
+        field_of(&text, "model name").or_else(|| field_of(&text, "CPU part"))
+    })
 }
 
 /// Whole GiB, rounded: the kernel's own share changes from release to release.
@@ -146,7 +156,10 @@ fn entries(root: &Path, dir: &str) -> Vec<PathBuf> {
 
 /// The value of the first line `name : value`.
 fn field(root: &Path, file: &str, name: &str) -> Option<String> {
-    let text = read(&root.join(file))?;
+    field_of(&read(&root.join(file))?, name)
+}
+
+fn field_of(text: &str, name: &str) -> Option<String> {
     let value = text.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
         (key.trim() == name).then(|| value.trim().to_owned())
@@ -163,10 +176,15 @@ fn line(root: &Path, file: &str) -> Option<String> {
 }
 
 fn read(path: &Path) -> Option<String> {
-    let mut bytes = Vec::new();
+    read_at_most(path, READ_BYTES_MAX)
+}
+
+fn read_at_most(path: &Path, bytes_max: u64) -> Option<String> {
+    // With room for more than most files hold: one read, and one that finds the end.
+    let mut bytes = Vec::with_capacity(FIRST_RECORD_BYTES as usize);
     fs::File::open(path)
         .ok()?
-        .take(READ_BYTES_MAX)
+        .take(bytes_max)
         .read_to_end(&mut bytes)
         .ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())

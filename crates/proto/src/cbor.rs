@@ -3,6 +3,8 @@
 //! COSE_Sign1's, and that one only outermost. Decoding accepts exactly the bytes that encoding would
 //! have written.
 
+mod strict;
+
 use std::str::FromStr;
 
 use ciborium::value::Value;
@@ -113,6 +115,15 @@ pub(crate) fn encode_strings(strings: &[&[u8]]) -> Vec<u8> {
 
 /// Decodes one item that fills `bytes` and is encoded deterministically within the profile.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Value, Refusal> {
+    match strict::decode(bytes) {
+        Some(value) => Ok(value),
+        None => decode_or_say_why(bytes),
+    }
+}
+
+/// The rules one after the other, so that what is wrong is told by the first that says no. Slower: all
+/// that is good has been decoded without it.
+fn decode_or_say_why(bytes: &[u8]) -> Result<Value, Refusal> {
     let mut rest = bytes;
     let value: Value =
         ciborium::de::from_reader_with_recursion_limit(&mut rest, CBOR_DEPTH_MAX * 4)
@@ -497,6 +508,7 @@ mod tests {
             (&[0x5f, 0x41, 0x00, 0xff], reasons::NOT_DETERMINISTIC), // bytes in pieces
         ] {
             assert_eq!(decode(bytes).unwrap_err().reason, reason, "{bytes:02x?}");
+            assert_eq!(strict::decode(bytes), None, "{bytes:02x?}");
         }
         let mut deep = vec![0x81; CBOR_DEPTH_MAX + 1];
         deep.push(0x00);

@@ -454,16 +454,17 @@ impl LifeLeft {
     }
 }
 
-/// The order in which components are read: the cheapest first.
+/// The order in which components are read: the cheapest first. A disk comes last, since the kernel
+/// may ask the device itself for its serial number.
 const READING_ORDER: [Component; 8] = [
     Component::Installation,
     Component::Model,
-    Component::Network,
-    Component::Disk,
-    Component::Memory,
     Component::SystemUuid,
     Component::BoardSerial,
+    Component::Memory,
     Component::Processor,
+    Component::Network,
+    Component::Disk,
 ];
 
 /// Whether this hardware is the lease's: enough components readable on both sides, and enough of
