@@ -42,6 +42,9 @@ pub enum PublicKey {
 impl PublicKey {
     /// Takes an Ed25519 public key. Refuses one that is not canonical or is of small order.
     pub fn ed25519(bytes: [u8; 32]) -> Result<Self, Refusal> {
+        if CHEAP {
+            return Ok(Self::Ed25519(bytes));
+        }
         let key = VerifyingKey::from_bytes(&bytes)
             .map_err(|_| Refusal::new(reasons::BAD_KEY, "not a point of the curve"))?;
         if key.is_weak() {
@@ -73,6 +76,10 @@ impl PublicKey {
     /// canonical parts, ES256 with S in the lower half.
     pub fn verify(&self, message: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> Result<(), Refusal> {
         match self {
+            Self::Ed25519(bytes) if CHEAP => match *signature == cheap_signature(bytes, message) {
+                true => Ok(()),
+                false => Err(reasons::BAD_SIGNATURE.into()),
+            },
             Self::Ed25519(bytes) => match ed25519::verify(bytes, message, signature) {
                 true => Ok(()),
                 false => Err(reasons::BAD_SIGNATURE.into()),
@@ -185,6 +192,9 @@ impl SecretKey {
 
     /// Signs a message (RFC 8032; deterministic).
     pub fn sign(&self, message: &[u8]) -> [u8; SIGNATURE_BYTES] {
+        if let (true, PublicKey::Ed25519(public)) = (CHEAP, self.public()) {
+            return cheap_signature(&public, message);
+        }
         self.signer.sign(message)
     }
 }
@@ -193,6 +203,21 @@ impl std::fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SecretKey(of {})", self.public().thumbprint())
     }
+}
+
+/// Whether signatures are stand-ins that anybody could make: with the feature `cheap-signatures`,
+/// which only simulations enable. There nobody forges anything, and the time is better spent on the
+/// rules.
+const CHEAP: bool = cfg!(feature = "cheap-signatures");
+
+/// A stand-in for a signature: of one key over one message, as long, and no secret.
+fn cheap_signature(key: &[u8; 32], message: &[u8]) -> [u8; SIGNATURE_BYTES] {
+    let mut signature = [0; SIGNATURE_BYTES];
+    let mut digest = Sha256::new();
+    digest.update(key);
+    digest.update(message);
+    signature[..32].copy_from_slice(&digest.finalize());
+    signature
 }
 
 /// SHA-256 of some bytes.

@@ -1,8 +1,8 @@
-//! The narrowing and ticket rules by name, so that a test can switch one off and must then see a
+//! Rules by name, so that a test can switch one off and must then see a
 //! forged chain accepted or a promise broken. Without the feature `break-rules`, which only tests
 //! enable, every rule always holds.
 
-/// A rule of verification that can be broken on purpose in tests.
+/// A rule that can be broken on purpose in tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// Signatures fit.
@@ -49,6 +49,36 @@ pub enum Rule {
     PredecessorLeaves,
     /// Only orders of the own store move a predecessor out of the count.
     TrueOrder,
+    /// A client counts until its window has passed, and no longer.
+    CountWindow,
+    /// A host whose clock has jumped signs nothing.
+    HostClockJump,
+    /// A lease licenses only where its count has reached the threshold.
+    Threshold,
+    /// A host that refuses or lets wait takes no lease away.
+    LeaseKept,
+    /// A lease that is not enough does not take the place of one that is.
+    LeaseSetAside,
+    /// A lease ends with running time too, whatever the clock says.
+    RunningTime,
+    /// A clock far behind the floor is not believed.
+    ClockBehind,
+    /// Time that a host signed far ahead of the own clock does not raise the floor.
+    FloorBound,
+    /// Orders to make a new key are obeyed a few times only.
+    OrdersBounded,
+    /// Asks of a fleet are spread.
+    Jitter,
+    /// No policy gives way to an older one.
+    PolicyForward,
+    /// A host product key activates so many machines and no more.
+    HostsOfKey,
+    /// A machine is activated so often and no more.
+    ActivationsOfHost,
+    /// The same request again costs nothing.
+    RequestOnce,
+    /// A certificate is renewed once.
+    RenewedOnce,
 }
 
 impl Rule {
@@ -61,6 +91,25 @@ impl Rule {
         Rule::FreshOrder,
         Rule::PredecessorLeaves,
         Rule::TrueOrder,
+    ];
+
+    /// Every rule that shows in time or between machines, which the simulator looks after.
+    pub const IN_TIME: [Rule; 15] = [
+        Rule::CountWindow,
+        Rule::HostClockJump,
+        Rule::Threshold,
+        Rule::LeaseKept,
+        Rule::LeaseSetAside,
+        Rule::RunningTime,
+        Rule::ClockBehind,
+        Rule::FloorBound,
+        Rule::OrdersBounded,
+        Rule::Jitter,
+        Rule::PolicyForward,
+        Rule::HostsOfKey,
+        Rule::ActivationsOfHost,
+        Rule::RequestOnce,
+        Rule::RenewedOnce,
     ];
 
     /// Every rule of verification.

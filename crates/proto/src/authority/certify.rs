@@ -18,6 +18,7 @@ use crate::ids::{ProductId, SiteId, Thumbprint};
 use crate::key::{Channel, Last5};
 use crate::limits::{CERT_BACKDATED_SECONDS, HOST_CERT_SECONDS, PRODUCTS_MAX};
 use crate::reason::{Refusal, authority as reasons, key as key_reasons, statement};
+use crate::rules::{Rule, holds};
 use crate::statement::Role;
 use crate::statement::cert::{Cert, Flags};
 use crate::statement::request::Request;
@@ -233,7 +234,7 @@ pub fn certify(
     issuing: &Issuing,
     now: Timestamp,
 ) -> Result<Decision, Refusal> {
-    if let Some(cert) = &known.repeat {
+    if let Some(cert) = known.repeat.as_ref().filter(|_| holds(Rule::RequestOnce)) {
         check_still_good(cert, now)?;
         return Ok(Decision::Repeat(cert.name));
     }
@@ -250,10 +251,11 @@ pub fn certify(
         None => None,
         Some(_) => Some(renewable(known, asked, now)?),
     };
-    if let Some(cert) = previous.filter(|cert| cert.successor.is_some()) {
+    if let Some(cert) = previous.filter(|cert| cert.successor.is_some() && holds(Rule::RenewedOnce))
+    {
         return Ok(Decision::Fork(cert.name));
     }
-    if known.signing_key_used {
+    if known.signing_key_used && holds(Rule::RequestOnce) {
         return Err(reasons::SIGNING_KEY_USED.into());
     }
     grant(known, asked, issuing, &new_keys, previous, now).map(|g| Decision::Grant(Box::new(g)))
@@ -427,12 +429,12 @@ fn charged_place<'a>(
         })
     });
     let (number, activations) = match taken {
-        Some(slot) if slot.activations >= row.activations_max => {
+        Some(slot) if slot.activations >= row.activations_max && holds(Rule::ActivationsOfHost) => {
             let detail = format!("{}: {} activations", ending(row), row.activations_max);
             return Err(Refusal::new(reasons::ACTIVATIONS_SPENT, detail));
         }
         Some(slot) => (slot.number, slot.activations + 1),
-        None if key.slots.len() >= row.hosts_max as usize => {
+        None if key.slots.len() >= row.hosts_max as usize && holds(Rule::HostsOfKey) => {
             let detail = format!("{}: {} hosts", ending(row), row.hosts_max);
             return Err(Refusal::new(reasons::HOSTS_SPENT, detail));
         }

@@ -12,6 +12,7 @@ use crate::limits::{
     TICKETS_MAX,
 };
 use crate::reason::{Reason, Refusal, client as reasons, statement};
+use crate::rules::{Rule, holds};
 use crate::statement::answer::{Answer, Outcome};
 use crate::statement::ask::{Ask, AskedProduct, Predecessor, Ticket, succession};
 use crate::statement::lease::Lease;
@@ -427,6 +428,10 @@ pub fn apply(
     holding.outcome = Some(Noted::of(&reason));
     if matches!(answer.outcome, Outcome::Wait | Outcome::Refused) {
         note_failure(holding, &pending.products, receipt.now.wall, &reason);
+        if !holds(Rule::LeaseKept) {
+            let installed = holding.products.values_mut();
+            installed.for_each(|installed| installed.lease = None);
+        }
     }
     Ok(Applied {
         reason,
@@ -609,7 +614,8 @@ fn place(
     installed.failed = failed.map(|why| Failure::of(held.received.wall, why));
     match &outcome {
         Ok(()) => (installed.lease, installed.counted) = (Some(held), None),
-        Err(_) => installed.counted = Some(held),
+        Err(_) if holds(Rule::LeaseSetAside) => installed.counted = Some(held),
+        Err(_) => installed.lease = Some(held),
     }
     outcome
 }
@@ -660,7 +666,8 @@ fn obey(
         .orders
         .iter()
         .any(|obeyed| obeyed.store == answer.store && receipt.trusted.since(obeyed.at) < interval);
-    if again || own.orders.len() >= REKEY_ORDERS_MAX || answer.store != pending.store {
+    let spent = (again || own.orders.len() >= REKEY_ORDERS_MAX) && holds(Rule::OrdersBounded);
+    if spent || answer.store != pending.store {
         note_store(own, pending, answer);
         let detail = format!("{} obeyed in 30 days", own.orders.len());
         return Refusal::new(reasons::ORDER_IGNORED, detail);

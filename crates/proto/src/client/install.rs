@@ -4,6 +4,7 @@
 use crate::ids::ProductId;
 use crate::limits::CLIENT_REVOCATION_DELTAS_MAX;
 use crate::reason::{Refusal, client as reasons, statement};
+use crate::rules::{Rule, holds};
 use crate::statement::policy::Policy;
 use crate::statement::revocations::{RevocationSet, Revocations};
 use crate::statement::root::Root;
@@ -96,12 +97,13 @@ fn hold(
 ) -> Result<bool, Refusal> {
     let (product, version) = (&policy.product, policy.version);
     let held = held_version(holding, product, revoked);
-    if let Some(held) = held.filter(|held| *held > version) {
+    let is_later = |held: &u32| *held > version && holds(Rule::PolicyForward);
+    if let Some(held) = held.filter(is_later) {
         let detail = format!("policy version {version}, {held} is held");
         return Err(Refusal::new(statement::BACKWARDS, detail));
     }
     let seen = holding.version_seen(product, revoked);
-    if let Some(seen) = seen.filter(|seen| *seen > version) {
+    if let Some(seen) = seen.filter(is_later) {
         let detail = format!("{product}: policy version {version}, {seen} was installed before");
         return Err(Refusal::new(reasons::POLICY_BACKWARDS, detail));
     }

@@ -9,6 +9,7 @@
 use crate::hardware::{Component, ComponentTags};
 use crate::ids::ProductId;
 use crate::reason::{Reason, Refusal, client as reasons};
+use crate::rules::{Rule, holds};
 use crate::statement::lease::{Lease, LeaseKind};
 use crate::statement::policy::{Method, Policy};
 use crate::time::{Span, Timestamp};
@@ -323,7 +324,7 @@ fn find(
             left: Some(grace.less(time.elapsed(since))),
         };
     }
-    if time.behind && proof.life == Life::Clock {
+    if time.behind && proof.life == Life::Clock && holds(Rule::ClockBehind) {
         let since = evidence.marks.clock.unwrap_or(evidence.written);
         return Finding {
             event: Event::ClockBehind,
@@ -389,7 +390,8 @@ pub(super) fn is_enough(
         );
         return Err(Refusal::new(reasons::SITE_OTHER, detail));
     }
-    if proof.lease.kind == LeaseKind::Kms && proof.lease.count < policy.threshold {
+    let allowance = u32::from(!holds(Rule::Threshold));
+    if proof.lease.kind == LeaseKind::Kms && proof.lease.count + allowance < policy.threshold {
         return Err(count_below(proof.lease.count, policy));
     }
     if declared && policy.refuse_declared {
@@ -438,7 +440,7 @@ impl LifeLeft {
             over: run.less(whole + slack),
             clock: "running time",
         };
-        if proof.life == Life::Running || time.behind {
+        if (proof.life == Life::Running || time.behind) && holds(Rule::RunningTime) {
             return running;
         }
         let clock = Self {
@@ -448,6 +450,7 @@ impl LifeLeft {
         };
         // The first to end it rules.
         match clock.left <= running.left && clock.over >= running.over {
+            _ if !holds(Rule::RunningTime) => clock,
             true => clock,
             false => running,
         }

@@ -5,6 +5,7 @@
 //! longer than the policy's lease validity.
 
 use crate::limits::{INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN, JITTER_PERCENT};
+use crate::rules::{Rule, holds};
 use crate::statement::policy::Policy;
 use crate::time::{Span, Timestamp};
 
@@ -108,6 +109,9 @@ pub fn shown(next: Moment, now: Moment) -> Timestamp {
 
 /// 90 % to 110 % of an interval, within the bounds.
 fn with_jitter(interval: Span, random: u32) -> Span {
+    if !holds(Rule::Jitter) {
+        return clamp(interval);
+    }
     let width = interval.seconds() * 2 * JITTER_PERCENT / 100;
     let offset = (u128::from(random) * u128::from(width + 1)) >> 32;
     let offset = u64::try_from(offset).expect("a share of the width is no larger than it");

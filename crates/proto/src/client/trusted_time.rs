@@ -16,6 +16,7 @@
 //! host living in 2099 cannot poison a fleet, and a clock set back gains one grace, not a life.
 
 use crate::limits::{CLOCK_DIFFERENCE_REPORTED_SECONDS, FLOOR_ABOVE_OWN_CLOCK_SECONDS};
+use crate::rules::{Rule, holds};
 use crate::time::{Span, Timestamp};
 
 /// The machine's two clocks at one moment.
@@ -68,7 +69,7 @@ impl Floor {
     /// not believed at all. Tells whether it was.
     pub fn raise_by_host(&mut self, issued: Timestamp, ends: Timestamp, own: Timestamp) -> bool {
         let highest = own + Span::from_seconds(FLOOR_ABOVE_OWN_CLOCK_SECONDS);
-        let believed = issued <= highest;
+        let believed = issued <= highest || !holds(Rule::FloorBound);
         if believed {
             self.0 = self.0.max(issued.min(ends));
         }

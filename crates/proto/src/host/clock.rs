@@ -7,6 +7,7 @@
 
 use crate::limits::HOST_CLOCK_JUMP_SECONDS;
 use crate::reason::{Refusal, kms as reasons};
+use crate::rules::{Rule, holds};
 use crate::time::{Span, Timestamp};
 
 /// A moment on both clocks, to be stored now and then while the clock is good.
@@ -77,7 +78,7 @@ impl ClockGuard {
     pub fn check(&self, wall: Timestamp, since_boot: Span) -> Result<Timestamp, Refusal> {
         let expected = self.reference.wall + since_boot.less(self.reference.since_boot);
         let apart = wall.distance(expected);
-        if apart > Span::from_seconds(HOST_CLOCK_JUMP_SECONDS) {
+        if apart > Span::from_seconds(HOST_CLOCK_JUMP_SECONDS) && holds(Rule::HostClockJump) {
             let side = if wall > expected {
                 "ahead of"
             } else {
