@@ -58,6 +58,15 @@ impl MemoryKms {
         }
     }
 
+    /// The store as it is now, as a backup would hold it: what is put in its place later is an
+    /// older store with the same identity.
+    pub fn copy(&self) -> Self {
+        Self {
+            identity: self.identity.clone(),
+            state: Mutex::new(self.state().clone()),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
