@@ -9,6 +9,7 @@ mod doctor;
 mod doctor_authority;
 mod doctor_host;
 mod estate;
+mod every_write;
 mod files;
 mod hostile;
 mod hosts;
