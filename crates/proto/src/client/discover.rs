@@ -29,7 +29,8 @@ impl HostAddr {
             let shown: String = host.chars().take(64).collect();
             Refusal::new(reasons::HOST_NAME_WRONG, format!("{shown:?} {rule}"))
         };
-        let host = host.strip_suffix('.').unwrap_or(host);
+        // Before the checks: some letters become a letter and a mark that no name holds.
+        let host = host.strip_suffix('.').unwrap_or(host).to_lowercase();
         if host.is_empty() || host.len() > HOST_BYTES_MAX - 7 {
             return Err(wrong("is empty or too long"));
         }
@@ -44,7 +45,6 @@ impl HostAddr {
         if port == 0 {
             return Err(wrong("has port 0"));
         }
-        let host = host.to_lowercase();
         Ok(Self { host, port })
     }
 
