@@ -77,7 +77,7 @@ struct Bench {
     tally: Tally,
 }
 
-const STAGES: [Stage; 13] = [
+const STAGES: [Stage; 14] = [
     Stage {
         name: "packages",
         does: "the programs that tests call are there (Debian: installed when root)",
@@ -168,6 +168,12 @@ const STAGES: [Stage; 13] = [
                 &[&words[..], &["--features", "break-rules"]].concat(),
             )
         },
+    },
+    Stage {
+        name: "sim",
+        does: "the simulator: a sweep, and each rule broken in turn; with --long a long sweep",
+        needs: &[],
+        run: simulator,
     },
     Stage {
         name: "test",
@@ -307,6 +313,27 @@ fn now() -> Instant {
 
 fn cargo(bench: &Bench, words: &[&str]) -> Result<(), Failure> {
     run_command(Command::new("cargo").current_dir(&bench.root).args(words))
+}
+
+/// The simulator's own tests, with features that only tests enable: apart from the workspace, as the
+/// rules are.
+fn simulator(bench: &mut Bench) -> Result<(), Failure> {
+    let words = [
+        "test",
+        "--release",
+        "--package",
+        "muster-sim",
+        "--features",
+        "break-rules,cheap-signatures",
+        "--test",
+        "breaks",
+    ];
+    let long: &[&str] = if bench.long {
+        &["--", "--include-ignored"]
+    } else {
+        &[]
+    };
+    cargo(bench, &[&words[..], long].concat())
 }
 
 fn rustdoc(bench: &mut Bench) -> Result<(), Failure> {

@@ -409,7 +409,7 @@ impl World {
         };
         self.checks
             .counts
-            .decided(store, ask, &decided, is_replay)?;
+            .decided(store, ask, &decided, (is_replay, self.now))?;
         self.summary.decided(&decided.decision);
         let (code, count) = (
             decided.decision.reason.code(),

@@ -181,6 +181,8 @@ impl World {
     fn reinstalls(&mut self, station: usize) -> Result<(), Stop> {
         if self.dice.chance(400) {
             self.stations[station].hardware = 10_000 + self.dice.below(1 << 40);
+            // Its backups stay with the machine that it was.
+            self.old_keys.retain(|(of, _), _| *of != station);
         }
         for publisher in 0..self.publishers.len() {
             self.stations[station].keys[publisher] = None;

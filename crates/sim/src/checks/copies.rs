@@ -7,11 +7,11 @@ use muster_proto::limits::{REKEY_ORDERS_MAX, REKEY_WINDOW_SECONDS};
 
 use super::{Checker, Held, hold};
 
-/// Grants of each of two machines by which they must have been told apart: the ask that each was
-/// copied with, and two more.
-const GRANTS_MAX: u32 = 3;
-/// The same where a store was restored meanwhile.
-const GRANTS_RESTORED_MAX: u32 = 6;
+/// How often grants of one store under one key may change from one machine to another: to the other
+/// one and back, where a machine was copied with an ask under way.
+const CHANGES_MAX: u32 = 2;
+/// The same where the store was restored meanwhile.
+const CHANGES_RESTORED_MAX: u32 = 5;
 
 /// How far a machine's trusted time may run ahead of the true one where nobody set its clock.
 const CLOCKS_DIFFER_SECONDS: u64 = 2 * 86_400;
@@ -19,13 +19,22 @@ const CLOCKS_DIFFER_SECONDS: u64 = 2 * 86_400;
 /// Who is granted what under which key.
 #[derive(Default)]
 pub(crate) struct Copies {
-    /// Grants of each machine by store and key since that key was last copied.
-    grants: BTreeMap<(StoreId, Thumbprint), BTreeMap<usize, u32>>,
+    /// Who is granted leases by a store under a key, since that key was last copied.
+    grants: BTreeMap<(StoreId, Thumbprint), Holders>,
     /// Machines that were copied, or set back to an old backup, at some time.
     copied: BTreeMap<usize, u64>,
     /// When each machine made new keys.
     rekeyed: BTreeMap<usize, Vec<u64>>,
     restored: BTreeMap<StoreId, u64>,
+}
+
+/// The machines that are granted leases under one key.
+#[derive(Clone, Copy)]
+struct Holders {
+    last: usize,
+    before: usize,
+    /// How often it was another one than before.
+    changes: u32,
 }
 
 impl Copies {
@@ -45,16 +54,23 @@ impl Copies {
 
     /// A machine was granted a lease under a key by a store.
     pub(crate) fn granted(&mut self, machine: usize, store: StoreId, key: Thumbprint) -> Held {
-        let of_key = self.grants.entry((store, key)).or_default();
-        *of_key.entry(machine).or_default() += 1;
+        let holders = self.grants.entry((store, key)).or_insert(Holders {
+            last: machine,
+            before: machine,
+            changes: 0,
+        });
+        if holders.last != machine {
+            holders.before = holders.last;
+            holders.last = machine;
+            holders.changes += 1;
+        }
         let most = match self.restored.contains_key(&store) {
-            true => GRANTS_RESTORED_MAX,
-            false => GRANTS_MAX,
+            true => CHANGES_RESTORED_MAX,
+            false => CHANGES_MAX,
         };
-        let often = of_key.iter().filter(|(_, grants)| **grants >= most);
-        let often: Vec<usize> = often.map(|(machine, _)| *machine).collect();
-        hold(Checker::CopiesToldApart, often.len() < 2, || {
-            format!("machines {often:?} go on under one identity")
+        hold(Checker::CopiesToldApart, holders.changes <= most, || {
+            let both = (holders.before, holders.last);
+            format!("machines {both:?} go on under one identity")
         })
     }
 
@@ -64,6 +80,9 @@ impl Copies {
         hold(Checker::HonestKeepsKey, is_copied, || {
             format!("machine {machine} was never copied and made a new key")
         })?;
+        // It shares its old key no longer.
+        let has_it = |holders: &Holders| holders.last == machine || holders.before == machine;
+        self.grants.retain(|_, holders| !has_it(holders));
         let times = self.rekeyed.entry(machine).or_default();
         times.retain(|at| now - at < REKEY_WINDOW_SECONDS - CLOCKS_DIFFER_SECONDS);
         times.push(now);

@@ -33,14 +33,16 @@ pub(crate) struct Counts {
 #[derive(Clone, Default)]
 pub(crate) struct StoreModel {
     clients: BTreeMap<(PublisherId, ClientId), SeenClient>,
-    /// How often a backup was put in its place.
+    /// How often it became another store: a backup was put in its place, or it forgot people early.
     pub(crate) restores: u32,
 }
 
 #[derive(Clone)]
 struct SeenClient {
     nonce: Nonce,
+    /// When it was granted last: by the host's clock, and in truth.
     at: u64,
+    truly_at: u64,
     grant: u64,
     /// For each pool until which hour it counts there, that hour not included.
     seats: BTreeMap<PoolNumber, u64>,
@@ -59,7 +61,7 @@ impl Counts {
         store: usize,
         ask: u64,
         decided: &Decided,
-        is_replay: bool,
+        (is_replay, now): (bool, u64),
     ) -> Held {
         let Some(facts) = &decided.facts else {
             return Ok(());
@@ -75,7 +77,7 @@ impl Counts {
         match decided.decision.verdict {
             Verdict::Granted { .. } => {
                 self.budget_kept(store, decided, hour)?;
-                self.seen(store, decided);
+                self.seen(store, decided, now);
             }
             Verdict::NewKey { order } => {
                 let model = &self.stores[store];
@@ -96,7 +98,7 @@ impl Counts {
         if self.told.len() >= REMEMBERED {
             self.told.pop_front();
         }
-        self.stores[store].forgets(decided.now.seconds());
+        self.stores[store].forgets(decided.now.seconds(), now);
         let count = |pool| self.stores[store].count(key.0, pool, hour);
         let counts = decided.pools.iter();
         let counts = counts.map(|(product, pool)| (product.clone(), count(*pool)));
@@ -135,7 +137,7 @@ impl Counts {
     }
 
     /// Takes a grant into the set.
-    fn seen(&mut self, store: usize, decided: &Decided) {
+    fn seen(&mut self, store: usize, decided: &Decided, now: u64) {
         let Some(facts) = &decided.facts else { return };
         let key = (facts.client.publisher, facts.client.client);
         let is_repeat = |seen: &SeenClient| seen.nonce == facts.nonce;
@@ -156,11 +158,12 @@ impl Counts {
         let seen = seen.or_insert_with(|| SeenClient {
             nonce: facts.nonce,
             at: 0,
+            truly_at: 0,
             grant,
             seats: BTreeMap::new(),
         });
         (seen.nonce, seen.grant) = (facts.nonce, grant);
-        seen.at = decided.now.seconds();
+        (seen.at, seen.truly_at) = (decided.now.seconds(), now);
         for asked in &facts.pools {
             let until = hour_after(decided.now, asked.window.seconds());
             seen.seats.insert(asked.pool, until);
@@ -190,13 +193,17 @@ impl Counts {
 
 impl StoreModel {
     /// Who has not asked for so long, by the clock of the host that decides, may be forgotten. A host
-    /// whose clock came up far ahead forgets people early; its store does not know better.
-    fn forgets(&mut self, now: u64) {
-        let hour = now / 3_600;
+    /// whose clock came up far ahead forgets people early, for every host of its store: that store is
+    /// as good as another one then.
+    fn forgets(&mut self, wall: u64, now: u64) {
+        let hour = wall / 3_600;
         let is_kept = |seen: &SeenClient| {
-            now.saturating_sub(seen.at) <= CLIENT_ROW_KEPT_SECONDS
+            wall.saturating_sub(seen.at) <= CLIENT_ROW_KEPT_SECONDS
                 || seen.seats.values().any(|until| until + SLACK_HOURS > hour)
         };
+        let is_early =
+            |seen: &SeenClient| !is_kept(seen) && now - seen.truly_at <= CLIENT_ROW_KEPT_SECONDS;
+        self.restores += u32::from(self.clients.values().any(is_early));
         self.clients.retain(|_, seen| is_kept(seen));
     }
 

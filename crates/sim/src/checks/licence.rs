@@ -157,11 +157,11 @@ impl Licences {
             let model = &mut self.machines[machine];
             let product = model.products.entry(grant.product.clone()).or_default();
             product.behind_at = None;
-            product.is_moved = false;
             product.granted = Some((now, grant.counted));
             match threshold {
                 Some(threshold) if grant.count >= threshold => {
                     (product.lease, product.counted) = (Some(grant), None);
+                    product.is_moved = false;
                 }
                 _ => product.counted = Some(grant),
             }
