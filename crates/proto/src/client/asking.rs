@@ -464,9 +464,15 @@ fn host_reason(own: Reason, code: &str) -> Refusal {
 /// ticket of the store that signed the answer. The greeting's store was a hint: where the answer
 /// names another, the nonce stays pending, since the store it was meant for may have taken it in an
 /// ask whose answer was lost; a fresh one would look like a copy there.
+///
+/// An answer without a ticket says that nothing was counted: the nonce stays pending too. Whoever
+/// recorded that ask may send it again when there is room, and the store then takes this machine's
+/// next ask for the same one and not for a copy's. An order that is not obeyed ends it.
 fn note_store(own: &mut Own, pending: &Pending, answer: &Answer) {
+    let is_counted = answer.ticket.is_some();
+    let is_ended = is_counted || matches!(answer.outcome, Outcome::NewKey { .. });
     for at in &mut own.stores {
-        if at.store == pending.store && answer.store == pending.store {
+        if at.store == pending.store && answer.store == pending.store && is_ended {
             at.pending = at.pending.filter(|nonce| *nonce != pending.nonce);
         }
     }

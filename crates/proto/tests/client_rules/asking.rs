@@ -467,3 +467,31 @@ fn a_host_that_waits_is_not_asked_for_the_rest() {
             .rest_is_next
     );
 }
+
+/// Who recorded an ask that was refused may send it again when there is room. The machine's next ask
+/// has the same nonce, so that the store takes it for a repeat and not for a copy.
+#[test]
+fn what_counted_nobody_is_asked_again_with_the_same_nonce() {
+    let publisher = Publisher::new(1);
+    let station = publisher.host(3);
+    let mut machine = Machine::new(&publisher, &publisher.policy("cad"));
+    let host = machine.greet(&station).unwrap();
+    let mut nonces = Vec::new();
+    for (outcome, ticket) in [
+        (Outcome::Refused, None),
+        (Outcome::Wait, None),
+        (Outcome::Wait, Some(station.ticket(1))),
+        (Outcome::Refused, None),
+    ] {
+        let pending = machine.prepare(&host);
+        nonces.push(pending.nonce);
+        let mut claims = station.claims(&pending, outcome, START);
+        claims.ticket = ticket;
+        let bytes = station.signer.sign(&claims, true);
+        let checked = machine.check(&pending, &host, &bytes).unwrap();
+        machine.apply(&pending, &host, &checked).unwrap();
+    }
+    assert_eq!(nonces[0], nonces[1], "refused");
+    assert_eq!(nonces[1], nonces[2], "told to wait");
+    assert_ne!(nonces[2], nonces[3], "a ticket was given");
+}
