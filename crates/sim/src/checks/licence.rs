@@ -39,6 +39,8 @@ struct Terms {
     threshold: u32,
     validity: u64,
     tolerance: u64,
+    /// When it was signed: no earlier time is believed.
+    issued: u64,
 }
 
 /// What one machine holds, as a copy of it would too.
@@ -114,6 +116,7 @@ impl Licences {
             threshold: policy.threshold,
             validity: policy.validity.seconds(),
             tolerance: policy.tolerance_grace.seconds(),
+            issued: policy.issued.seconds(),
         };
         self.terms
             .insert((policy.product.clone(), policy.version), terms);
@@ -192,8 +195,11 @@ impl Licences {
         let model = &mut self.machines[seen.machine];
         model.wall_max = model.wall_max.max(seen.wall);
         let (on, failures) = (model.on(seen.now), model.failures);
-        let behind = model.floor.saturating_sub(seen.wall) > CLOCK_DIFFERENCE_REPORTED_SECONDS;
+        let mut behind = false;
         if let Some(product) = model.products.get_mut(seen.product) {
+            let terms = self.terms.get(&(seen.product.clone(), product.version));
+            let floor = terms.map_or(0, |terms| terms.issued).max(model.floor);
+            behind = floor.saturating_sub(seen.wall) > CLOCK_DIFFERENCE_REPORTED_SECONDS;
             product.behind_at = match product.behind_at {
                 _ if !behind => None,
                 None => Some(on),
