@@ -16,6 +16,12 @@ use std::path::{Path, PathBuf};
 use muster_proto::hardware::{Component, ComponentTags};
 use muster_proto::ids::PublisherId;
 
+// Every product reads its machine here, and no simulation does.
+const _: () = assert!(
+    muster_proto::rules::ARE_WHOLE,
+    "the features break-rules and cheap-signatures of muster-proto are for simulations alone"
+);
+
 /// Where the machine is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {

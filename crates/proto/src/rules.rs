@@ -2,6 +2,11 @@
 //! forged chain accepted or a promise broken. Without the feature `break-rules`, which only tests
 //! enable, every rule always holds.
 
+/// Whether every rule holds and every signature is one: true but with the features `break-rules` and
+/// `cheap-signatures`, which only tests enable. Whatever touches a real machine asks for it when it is
+/// compiled.
+pub const ARE_WHOLE: bool = !cfg!(any(feature = "break-rules", feature = "cheap-signatures"));
+
 /// A rule that can be broken on purpose in tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
