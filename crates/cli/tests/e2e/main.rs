@@ -17,6 +17,7 @@ mod journal;
 mod labs;
 mod leaked;
 mod life;
+mod machine;
 mod metrics;
 mod names;
 mod open_port;
