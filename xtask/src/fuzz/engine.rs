@@ -170,7 +170,7 @@ fn host_triple() -> Result<String, Failure> {
 
 /// The head of the table.
 pub(super) const HEAD: &str =
-    "target             seconds  executions  counters  inputs  found  seed";
+    "target             seconds  executions  edges  features  inputs  found  seed";
 
 /// What came of a run.
 #[derive(Debug, PartialEq, Eq)]
@@ -178,7 +178,10 @@ pub(super) struct Row {
     target: String,
     seconds: u64,
     executions: u64,
-    counters: u64,
+    /// Edges of the program that were taken.
+    edges: u64,
+    /// Edges with how often each was taken, as libFuzzer tells them apart.
+    features: u64,
     inputs: u64,
     pub(super) found: u32,
     seed: u64,
@@ -197,7 +200,8 @@ impl Row {
             target: target.to_owned(),
             seconds: last(" runs in ").or_else(|| failed.then_some(0))?,
             executions: last("stat::number_of_executed_units:").or_else(|| last("#"))?,
-            counters: last(" ft: ").unwrap_or(0),
+            edges: last(" cov: ").unwrap_or(0),
+            features: last(" ft: ").unwrap_or(0),
             inputs: last(" corp: ").unwrap_or(0),
             found: u32::from(failed),
             seed: last("INFO: Seed:")?,
@@ -211,14 +215,15 @@ impl fmt::Display for Row {
             target,
             seconds,
             executions,
-            counters,
+            edges,
+            features,
             inputs,
             found,
             seed,
         } = self;
         write!(
             f,
-            "{target:<18} {seconds:>7}  {executions:>10}  {counters:>8}  {inputs:>6}  {found:>5}  {seed}"
+            "{target:<18} {seconds:>7}  {executions:>10}  {edges:>5}  {features:>8}  {inputs:>6}  {found:>5}  {seed}"
         )
     }
 }
@@ -236,11 +241,12 @@ mod tests {
         let figures = (
             row.seconds,
             row.executions,
-            row.counters,
+            row.edges,
+            row.features,
             row.inputs,
             row.seed,
         );
-        assert_eq!(figures, (21, 1_000, 41, 12, 77));
+        assert_eq!(figures, (21, 1_000, 30, 41, 12, 77));
         assert_eq!(row.found, 0);
         assert_eq!(Row::read("texts", "nothing of use", false), None);
     }
