@@ -162,17 +162,17 @@ mod switch {
         test()
     }
 
-    pub(crate) fn holds(rule: Rule) -> bool {
+    /// Whether a rule holds in this thread.
+    pub fn holds(rule: Rule) -> bool {
         BROKEN.get() != Some(rule)
     }
 }
 
 #[cfg(feature = "break-rules")]
-pub(crate) use switch::holds;
-#[cfg(feature = "break-rules")]
-pub use switch::without;
+pub use switch::{holds, without};
 
+/// Whether a rule holds: always, but in tests that enable the feature `break-rules`.
 #[cfg(not(feature = "break-rules"))]
-pub(crate) const fn holds(_: Rule) -> bool {
+pub const fn holds(_: Rule) -> bool {
     true
 }

@@ -9,9 +9,12 @@ use muster_proto::authority::publish::Numbered;
 use muster_proto::authority::{CertRow, HostNumber, KeyId, KeyRow, SlotRow};
 use muster_proto::ids::{ProductId, Thumbprint};
 use muster_proto::key::{Channel, Last5, ProductGroup};
+use muster_proto::rules::{Rule, holds};
 use muster_proto::time::Timestamp;
 
-use super::{AuditEntry, AuthorityStore, CertStatement, IssuingRow, ProductRow, Tables};
+use super::{
+    AuditEntry, AuthorityStore, CertStatement, IssuingRow, ProductRow, Tables, place_refused,
+};
 
 /// The store.
 #[derive(Debug, Default)]
@@ -70,6 +73,22 @@ impl Memory {
         let taken = |(at, _): &(&(KeyId, u32), &SlotRow)| !self.freed.contains(*at);
         let slots = self.slots.iter().filter(taken);
         slots.map(|((key, _), slot)| (*key, slot))
+    }
+
+    /// Whether a place may be changed or taken so. What the simulator breaks is broken here too.
+    fn has_room(&self, key: KeyId, row: &SlotRow) -> bool {
+        let Some(known) = self.keys.get(&key) else {
+            return false;
+        };
+        let at = (key, row.number);
+        let held = self.slots.range((key, 0)..=(key, u32::MAX));
+        let held = held.filter(|(at, _)| !self.freed.contains(at)).count();
+        let is_free = !self.slots.contains_key(&at);
+        let is_held = !is_free && !self.freed.contains(&at);
+        let hosts = held < known.hosts_max as usize || !holds(Rule::HostsOfKey);
+        let activations =
+            row.activations <= known.activations_max || !holds(Rule::ActivationsOfHost);
+        activations && (is_held || is_free && hosts)
     }
 }
 
@@ -169,6 +188,9 @@ impl Tables for Memory {
     }
 
     fn put_slot(&mut self, key: KeyId, row: &SlotRow) -> Result<(), Refusal> {
+        if !self.has_room(key, row) {
+            return Err(place_refused(self, key, row)?);
+        }
         self.slots.insert((key, row.number), row.clone());
         Ok(())
     }

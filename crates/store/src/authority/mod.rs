@@ -9,7 +9,7 @@
 pub mod issuing;
 mod memory;
 pub mod ops;
-mod rows;
+mod sql;
 mod sqlite;
 mod tables;
 mod views;
@@ -22,6 +22,7 @@ use crate::sqlite::Work;
 
 pub use memory::MemoryAuthority;
 pub use sqlite::{SCHEMA, SqliteAuthority};
+use tables::place_refused;
 pub use tables::{AuditEntry, CertStatement, IssuingRow, ProductRow, Tables};
 pub use views::{HostReport, KeyReport, host_report, host_reports, key_report};
 

@@ -5,6 +5,7 @@ use muster_proto::authority::publish::Numbered;
 use muster_proto::authority::{CertRow, HostNumber, KeyId, KeyRow, SlotRow};
 use muster_proto::ids::{ProductId, Thumbprint};
 use muster_proto::key::{Channel, Last5, ProductGroup};
+use muster_proto::reason::authority as reasons;
 use muster_proto::time::{Span, Timestamp};
 
 /// A product.
@@ -111,7 +112,11 @@ pub trait Tables {
     fn next_slot(&self, key: KeyId) -> Result<u32, Refusal>;
     /// The places that a host holds.
     fn slots_of_host(&self, host: HostNumber) -> Result<Vec<(KeyId, SlotRow)>, Refusal>;
-    /// Takes or changes a place.
+    /// Takes or changes a place. The limits of the key hold here by themselves, whatever was
+    /// decided before.
+    ///
+    /// # Errors
+    /// `HOSTS_SPENT`, `ACTIVATIONS_SPENT`; nothing is changed then.
     fn put_slot(&mut self, key: KeyId, row: &SlotRow) -> Result<(), Refusal>;
     /// Frees every place of a host; returns how many.
     fn free_slots(&mut self, host: HostNumber, at: Timestamp) -> Result<u32, Refusal>;
@@ -163,4 +168,23 @@ pub trait Tables {
         subject: &str,
         detail: &str,
     ) -> Result<(), Refusal>;
+}
+
+/// Why a place was neither changed nor taken.
+pub(super) fn place_refused(
+    tables: &dyn Tables,
+    key: KeyId,
+    row: &SlotRow,
+) -> Result<Refusal, Refusal> {
+    let Some(known) = tables.key(key)? else {
+        return Ok(Refusal::new(reasons::KEY_NOT_FOUND, key.to_string()));
+    };
+    let (reason, what) = match row.activations > known.activations_max {
+        true => (reasons::ACTIVATIONS_SPENT, "activations"),
+        false => (reasons::HOSTS_SPENT, "hosts"),
+    };
+    Ok(Refusal::new(
+        reason,
+        format!("the key that ends in {}: no {what} are left", known.last5),
+    ))
 }
