@@ -333,6 +333,22 @@ pub const POSTGRES_TRIES_MAX: u32 = 30;
 pub const POSTGRES_PAUSE_MILLISECONDS: u64 = 1;
 /// The longest pause between two runs of a transaction, in milliseconds.
 pub const POSTGRES_PAUSE_MILLISECONDS_MAX: u64 = 250;
+/// Changes of an authority that share one transaction on a database server; the rest wait for the
+/// next.
+pub const POSTGRES_BATCH_MAX: usize = 64;
+/// Changes or reads of an authority that may wait for a database server at once.
+pub const POSTGRES_QUEUE_MAX: usize = 4_096;
+/// Threads of an authority that read from a database server beside the one that writes.
+pub const POSTGRES_READERS: usize = 2;
+/// How long it is tried to find out whether a transaction was committed whose connection broke, in
+/// milliseconds.
+pub const POSTGRES_OUTCOME_MILLISECONDS: u64 = 10_000;
+/// The pause between two tries to find that out, in milliseconds.
+pub const POSTGRES_OUTCOME_PAUSE_MILLISECONDS: u64 = 100;
+/// How long the names of committed transactions are kept, in seconds.
+pub const POSTGRES_DONE_KEPT_SECONDS: i64 = 86_400;
+/// How often older ones are removed, in seconds.
+pub const POSTGRES_DONE_SWEPT_SECONDS: u64 = 3_600;
 /// Database servers that one URL may name.
 pub const POSTGRES_HOSTS_MAX: usize = 8;
 /// Bytes of the URL of a store.

@@ -28,6 +28,7 @@ use rusqlite::Connection;
 
 pub use copy::restore;
 pub use failure::refusal_of;
+pub(crate) use work::Tally;
 pub use work::Work;
 
 /// What a role keeps in its database.

@@ -13,6 +13,8 @@ use muster_proto::key::{Channel, ProductGroup};
 use muster_proto::statement::revocations::Revoked;
 use muster_proto::time::{Span, Timestamp};
 
+use super::tests::postgres;
+use super::tests::server::Postgres;
 use super::*;
 use crate::sqlite::rusqlite::Connection;
 
@@ -173,7 +175,9 @@ fn open(path: &Path) -> SqliteAuthority {
 }
 
 fn run<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     runtime.unwrap().block_on(work)
 }
 
@@ -199,7 +203,10 @@ fn this_release_s_database_is_read() {
     run(async {
         let memory = MemoryAuthority::default();
         memory.change(fill).await?;
-        memory.view(check).await
+        memory.view(check).await?;
+        let shared = postgres(&Postgres::shared().database(), 1).await;
+        shared.change(fill).await?;
+        shared.view(check).await
     })
     .unwrap();
 }

@@ -9,6 +9,7 @@
 pub mod issuing;
 mod memory;
 pub mod ops;
+mod postgres;
 mod sql;
 mod sqlite;
 mod tables;
@@ -21,6 +22,7 @@ use muster_proto::Refusal;
 use crate::sqlite::Work;
 
 pub use memory::MemoryAuthority;
+pub use postgres::PostgresAuthority;
 pub use sqlite::{SCHEMA, SqliteAuthority};
 use tables::place_refused;
 pub use tables::{AuditEntry, CertStatement, IssuingRow, ProductRow, Tables};
@@ -40,6 +42,11 @@ pub trait AuthorityStore: Send + Sync + 'static {
     where
         T: Send + 'static,
         F: Fn(&mut dyn Tables) -> Result<T, Refusal> + Send + 'static;
+
+    /// Whether it is on another machine, which may be silent while this one is well.
+    fn is_elsewhere(&self) -> bool {
+        false
+    }
 
     /// What was committed since the store was opened; nothing where a store does not tell.
     fn work(&self) -> Work {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use muster_proto::Refusal;
 use muster_proto::authority::publish::Numbered;
 use muster_proto::authority::root::{IssuingTerms, issuing_cert};
-use muster_proto::authority::{Asked, HostNumber, Issuing, KeyId, KeyRow};
+use muster_proto::authority::{Asked, HostNumber, Issuing, KeyId, KeyRow, SlotRow};
 use muster_proto::crypto::SecretKey;
 use muster_proto::hardware::{Component, ComponentTags};
 use muster_proto::ids::{ProductId, PublisherId, Thumbprint};
@@ -21,21 +21,27 @@ use muster_proto::time::{Span, Timestamp};
 
 use super::ops::{self, Certified, Marks};
 use super::{
-    AuthorityStore, CertStatement, IssuingRow, MemoryAuthority, SqliteAuthority, Tables,
-    host_report, host_reports, issuing, key_report,
+    AuthorityStore, CertStatement, IssuingRow, MemoryAuthority, PostgresAuthority, SqliteAuthority,
+    Tables, host_report, host_reports, issuing, key_report,
 };
+
+#[path = "../../../../testenv/postgres/server.rs"]
+pub(super) mod server;
+
+use server::Postgres;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const PUBLISHER: PublisherId = PublisherId([5; 16]);
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()
         .unwrap()
 }
 
-/// Runs one part of the contract on both backends.
-fn on_both<Part>(part: Part)
+/// Runs one part of the contract on each backend.
+fn on_each<Part>(part: Part)
 where
     Part: AsyncFn(&dyn Fn() -> Backend),
 {
@@ -43,37 +49,52 @@ where
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("authority.db");
     runtime().block_on(part(&|| Backend::Sqlite(open(&path))));
+    runtime().block_on(async {
+        let store = postgres(&Postgres::shared().database(), 1).await;
+        part(&|| Backend::Postgres(store.clone())).await;
+        store.close().await;
+    });
+}
+
+/// A store on a database server; another `seed` is another authority.
+pub(super) async fn postgres(url: &str, seed: u8) -> PostgresAuthority {
+    PostgresAuthority::make(url.parse().unwrap(), [seed; 16])
+        .await
+        .unwrap()
 }
 
 fn open(path: &Path) -> SqliteAuthority {
     SqliteAuthority::open(path).unwrap()
 }
 
-/// The two backends behind one name, so that each part of the contract is written once.
+/// The backends behind one name, so that each part of the contract is written once.
 #[derive(Clone)]
-enum Backend {
+pub(super) enum Backend {
     Memory(Arc<MemoryAuthority>),
     Sqlite(SqliteAuthority),
+    Postgres(PostgresAuthority),
 }
 
 impl Backend {
-    async fn change<T: Send + 'static>(
+    pub(super) async fn change<T: Send + 'static>(
         &self,
         change: impl Fn(&mut dyn Tables) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         match self {
             Self::Memory(store) => store.change(change).await,
             Self::Sqlite(store) => store.change(change).await,
+            Self::Postgres(store) => store.change(change).await,
         }
     }
 
-    async fn view<T: Send + 'static>(
+    pub(super) async fn view<T: Send + 'static>(
         &self,
         view: impl Fn(&mut dyn Tables) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         match self {
             Self::Memory(store) => store.view(view).await,
             Self::Sqlite(store) => store.view(view).await,
+            Self::Postgres(store) => store.view(view).await,
         }
     }
 }
@@ -150,7 +171,7 @@ fn request(seed: u16, machine: &str, role: Role) -> Request {
     }
 }
 
-fn asked(seed: u16, machine: &str, keys: &[KeyId]) -> Asked {
+pub(super) fn asked(seed: u16, machine: &str, keys: &[KeyId]) -> Asked {
     let mut name = [0; 32];
     name[..2].copy_from_slice(&seed.to_be_bytes());
     Asked {
@@ -160,7 +181,7 @@ fn asked(seed: u16, machine: &str, keys: &[KeyId]) -> Asked {
     }
 }
 
-async fn certify(store: &Backend, asked: &Asked) -> Result<Certified, Refusal> {
+pub(super) async fn certify(store: &Backend, asked: &Asked) -> Result<Certified, Refusal> {
     let asked = asked.clone();
     store
         .change(move |t| ops::certify(t, PUBLISHER, &asked, &issuing(), NOW))
@@ -175,7 +196,7 @@ fn name_of(certified: &Certified) -> Thumbprint {
 }
 
 /// A store with the product `cad` and one KMS host key of it.
-async fn furnished(make: &dyn Fn() -> Backend) -> (Backend, KeyId) {
+pub(super) async fn furnished(make: &dyn Fn() -> Backend) -> (Backend, KeyId) {
     let store = make();
     let row = key(Channel::KmsHost, 0, "cad");
     let id = row.id;
@@ -191,7 +212,7 @@ async fn furnished(make: &dyn Fn() -> Backend) -> (Backend, KeyId) {
 
 #[test]
 fn an_error_undoes_a_change_and_a_view_changes_nothing() {
-    on_both(async |make| {
+    on_each(async |make| {
         let store = make();
         let refused = store.change(|t| {
             ops::set_setting(t, "url", "https://a.test", NOW)?;
@@ -206,7 +227,7 @@ fn an_error_undoes_a_change_and_a_view_changes_nothing() {
 
 #[test]
 fn settings_are_audited_once_for_each_value() {
-    on_both(async |make| {
+    on_each(async |make| {
         let store = make();
         for value in ["a", "a", "b"] {
             store
@@ -224,7 +245,7 @@ fn settings_are_audited_once_for_each_value() {
 
 #[test]
 fn products_get_groups_and_every_policy_is_kept() {
-    on_both(async |make| {
+    on_each(async |make| {
         let store = make();
         for (id, group) in [("cad", 1), ("cam", 2)] {
             let row = store
@@ -270,7 +291,7 @@ fn products_get_groups_and_every_policy_is_kept() {
 
 #[test]
 fn serials_are_given_out_once_to_the_last() {
-    on_both(async |make| {
+    on_each(async |make| {
         let store = make();
         let group = ProductGroup::new(0).unwrap();
         let reserve =
@@ -294,7 +315,7 @@ fn serials_are_given_out_once_to_the_last() {
 
 #[test]
 fn keys_are_listed_by_page_product_and_last_group() {
-    on_both(async |make| {
+    on_each(async |make| {
         let (store, _) = furnished(make).await;
         store
             .change(|t| {
@@ -324,7 +345,7 @@ fn keys_are_listed_by_page_product_and_last_group() {
 
 #[test]
 fn six_by_ten_holds_and_a_retry_gets_the_same_certificate() {
-    on_both(async |make| {
+    on_each(async |make| {
         let (store, id) = furnished(make).await;
         let mut seed = 100;
         for machine in ["a", "b", "c", "d", "e", "f"] {
@@ -364,9 +385,49 @@ fn six_by_ten_holds_and_a_retry_gets_the_same_certificate() {
     });
 }
 
+/// What the rules let pass by mistake, the store does not.
+#[test]
+fn no_place_is_taken_beyond_the_limits_of_its_key() {
+    on_each(async |make| {
+        let (store, id) = furnished(make).await;
+        let put = |key: KeyId, number: u32, activations: u32| {
+            let slot = SlotRow {
+                number,
+                machine: ComponentTags::default(),
+                activations,
+                host: HostNumber(u64::from(number) + 1),
+                cert: Thumbprint([1; 32]),
+            };
+            store.change(move |t| t.put_slot(key, &slot))
+        };
+        for number in 0..6 {
+            put(id, number, 10).await.unwrap();
+        }
+        let mut unknown = id;
+        unknown.serial = 77;
+        for (key, number, activations, reason) in [
+            (id, 6, 1, reasons::HOSTS_SPENT),
+            (id, 6, 11, reasons::ACTIVATIONS_SPENT),
+            (id, 0, 11, reasons::ACTIVATIONS_SPENT),
+            (unknown, 0, 1, reasons::KEY_NOT_FOUND),
+        ] {
+            let refused = put(key, number, activations).await.unwrap_err();
+            assert_eq!(refused.reason, reason, "{number} {activations}");
+        }
+        let free = store.change(|t| t.free_slots(HostNumber(1), NOW));
+        assert_eq!(free.await.unwrap(), 1);
+        put(id, 0, 1).await.expect_err("its number was given out");
+        put(id, 6, 1).await.unwrap();
+        put(id, 7, 1).await.expect_err("the seventh");
+        let slots = store.view(move |t| t.slots(id)).await.unwrap();
+        let taken: Vec<_> = slots.iter().map(|s| (s.number, s.activations)).collect();
+        assert_eq!(taken, [(1, 10), (2, 10), (3, 10), (4, 10), (5, 10), (6, 1)]);
+    });
+}
+
 #[test]
 fn a_certificate_is_charged_before_it_is_signed_and_signed_once() {
-    on_both(async |make| {
+    on_each(async |make| {
         let (store, id) = furnished(make).await;
         let certified = certify(&store, &asked(100, "a", &[id])).await.unwrap();
         let name = name_of(&certified);
@@ -395,7 +456,7 @@ fn a_certificate_is_charged_before_it_is_signed_and_signed_once() {
 
 #[test]
 fn forks_are_counted_and_logged_once() {
-    on_both(async |make| {
+    on_each(async |make| {
         let (store, id) = furnished(make).await;
         let first = name_of(&certify(&store, &asked(100, "a", &[id])).await.unwrap());
         let renewal = |seed| {
@@ -424,7 +485,7 @@ fn forks_are_counted_and_logged_once() {
 
 #[test]
 fn revoking_a_host_numbers_its_keys_and_frees_its_place() {
-    on_both(async |make| {
+    on_each(async |make| {
         let (store, id) = furnished(make).await;
         for seed in [100, 101] {
             certify(&store, &asked(seed, "a", &[id])).await.unwrap();
@@ -471,7 +532,7 @@ fn revoking_a_host_numbers_its_keys_and_frees_its_place() {
 
 #[test]
 fn deltas_are_signed_again_only_where_they_changed() {
-    on_both(async |make| {
+    on_each(async |make| {
         let store = make();
         let plan = || store.view(|t| ops::plan_deltas(t, NOW));
         assert_eq!(plan().await.unwrap().deltas, []);
@@ -530,7 +591,7 @@ fn sign(deltas: &[Result<Vec<u8>, Revocations>]) -> Vec<Vec<u8>> {
 
 #[test]
 fn issuing_certificates_are_kept_in_order_and_once() {
-    on_both(async |make| {
+    on_each(async |make| {
         let store = make();
         for number in [2, 1, 2] {
             let row = IssuingRow {
@@ -554,7 +615,7 @@ fn issuing_certificates_are_kept_in_order_and_once() {
 
 #[test]
 fn what_was_given_out_is_not_given_out_again_after_a_restore() {
-    on_both(async |make| {
+    on_each(async |make| {
         let (store, id) = furnished(make).await;
         certify(&store, &asked(100, "a", &[id])).await.unwrap();
         let present = Marks {
@@ -611,7 +672,7 @@ fn two_processes_share_one_database() {
 
 #[test]
 fn a_revoked_issuing_key_is_on_the_list_and_every_delta_is_signed_anew() {
-    on_both(async |make| {
+    on_each(async |make| {
         let store = make();
         add_revocations(&store, 1..=3).await;
         let plan = || store.view(|t| ops::plan_deltas(t, NOW));

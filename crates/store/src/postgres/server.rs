@@ -88,7 +88,8 @@ impl Server {
             self.idle().clear();
         }
         let mut connection = self.connect().await?;
-        raw_sql(begin).execute(&mut connection).await?;
+        let begun = timeout(CONNECT, raw_sql(begin).execute(&mut connection)).await;
+        begun.map_err(|_| Fault::Refused(silent()))??;
         Ok(self.transaction(connection, permit))
     }
 
@@ -112,10 +113,7 @@ impl Server {
                     return Ok(connection);
                 }
                 Ok(Err(fault)) => why = Some(weightier(why, told(fault))),
-                Err(_) => {
-                    let silent = Refusal::new(reasons::SERVER_UNREACHABLE, "it is silent");
-                    why = Some(weightier(why, silent));
-                }
+                Err(_) => why = Some(weightier(why, silent())),
             }
         }
         let why = why.unwrap_or(reasons::SERVER_UNREACHABLE.into());
@@ -124,7 +122,7 @@ impl Server {
     }
 
     /// After a fault: begin with the next host, and trust no connection that is kept.
-    pub(super) fn distrust(&self) {
+    pub(crate) fn distrust(&self) {
         self.idle().clear();
         self.inner.first.fetch_add(1, Ordering::Relaxed);
     }
@@ -177,6 +175,10 @@ async fn open(host: &PgConnectOptions) -> Result<PgConnection, Fault> {
         .execute(&mut connection)
         .await?;
     Ok(connection)
+}
+
+fn silent() -> Refusal {
+    Refusal::new(reasons::SERVER_UNREACHABLE, "it is silent")
 }
 
 /// While connecting, nothing is under way that could be lost.

@@ -30,11 +30,11 @@ impl Work {
 
 /// Work that is being done.
 #[derive(Default)]
-pub(super) struct Tally(Mutex<Work>);
+pub(crate) struct Tally(Mutex<Work>);
 
 impl Tally {
     /// Counts one transaction.
-    pub(super) fn committed(&self, changes: usize, took: Duration) {
+    pub(crate) fn committed(&self, changes: usize, took: Duration) {
         let seconds = took.as_secs_f64();
         let mut work = self.lock();
         work.commits += 1;
@@ -46,7 +46,7 @@ impl Tally {
     }
 
     /// What was done so far.
-    pub(super) fn work(&self) -> Work {
+    pub(crate) fn work(&self) -> Work {
         self.lock().clone()
     }
 

@@ -98,7 +98,7 @@ fn a_lost_answer_to_a_commit_is_told_as_unknown() {
 
 /// Stands before a server; armed, it passes a commit on and cuts the connection in place of the
 /// answer.
-async fn swallow_commits(url: &str) -> (String, Arc<AtomicBool>) {
+pub(crate) async fn swallow_commits(url: &str) -> (String, Arc<AtomicBool>) {
     let (login, place) = url.rsplit_once('@').unwrap();
     let (behind, database) = place.split_once('/').unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -4,6 +4,7 @@
     reason = "a test whose server or query fails has failed"
 )]
 
+mod authority;
 mod faults;
 mod migrations;
 #[path = "../../../../testenv/postgres/server.rs"]
