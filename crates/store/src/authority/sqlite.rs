@@ -100,11 +100,10 @@ impl SqliteAuthority {
                 .map(|(_, present)| present),
             false => None,
         };
-        sqlite::restore(from, to, SCHEMA)?;
-        Executor::open_with(to, SCHEMA, Options::default(), |connection| {
-            ops::raise_floors(&mut SqlTables(connection), present.unwrap_or_default(), now)
+        let present = present.unwrap_or_default();
+        sqlite::restore(from, to, SCHEMA, |connection| {
+            ops::raise_floors(&mut SqlTables(connection), present, now)
         })
-        .map(drop)
     }
 
     /// The executor, for backups and checks.

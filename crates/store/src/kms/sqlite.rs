@@ -56,12 +56,10 @@ impl SqliteKms {
     /// move. Refuses a file that is no backup of a KMS host; the present store is then untouched.
     pub fn restore(from: &Path, to: &Path, now: Timestamp) -> Result<(), Refusal> {
         let before = values::revision_in_file(to);
-        sqlite::restore(from, to, SCHEMA)?;
         let said = format!("from {}", from.display());
-        Executor::open_with(to, SCHEMA, Options::default(), |connection| {
+        sqlite::restore(from, to, SCHEMA, |connection| {
             values::note_restored(connection, before, &said, now)
         })
-        .map(|_| ())
     }
 
     /// The executor, for what every role's database offers: commits counted, a full check.

@@ -67,7 +67,7 @@ pub(super) fn in_file(path: &Path, error: &rusqlite::Error) -> Refusal {
 }
 
 /// Others must not be able to replace the file by another.
-fn check_directory(path: &Path) -> Result<(), Refusal> {
+pub(super) fn check_directory(path: &Path) -> Result<(), Refusal> {
     let directory = directory_of(path);
     let found =
         fs::metadata(directory).map_err(|error| refuse(reasons::NOT_OPENED, directory, error))?;
@@ -107,7 +107,7 @@ fn make_or_check_file(path: &Path) -> Result<(), Refusal> {
     }
 }
 
-fn reason_of(error: &std::io::Error) -> Reason {
+pub(super) fn reason_of(error: &std::io::Error) -> Reason {
     match error.kind() {
         ErrorKind::ReadOnlyFilesystem => reasons::READ_ONLY,
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => reasons::FULL,
@@ -186,7 +186,11 @@ fn prepare_writer(connection: &Connection, options: &Options) -> rusqlite::Resul
 }
 
 /// Applies what is missing in one transaction: a migration that fails leaves the old version.
-fn migrate(connection: &mut Connection, schema: &Schema, path: &Path) -> Result<(), Refusal> {
+pub(super) fn migrate(
+    connection: &mut Connection,
+    schema: &Schema,
+    path: &Path,
+) -> Result<(), Refusal> {
     let named = |error: rusqlite::Error| in_file(path, &error);
     let version_of = |connection: &Connection| -> Result<u32, Refusal> {
         connection

@@ -230,7 +230,7 @@ fn a_backup_is_restored_under_a_running_service() {
             .backup(&directory.path().join("second"))
             .await
             .unwrap();
-        restore(&out, store.path(), SCHEMA).unwrap();
+        restore(&out, store.path(), SCHEMA, |_| Ok(())).unwrap();
         assert_eq!(store.read(words).await.unwrap(), 1);
         store.write(insert("c")).await.unwrap();
         assert_eq!(store.read(words).await.unwrap(), 2);
@@ -242,17 +242,35 @@ fn a_backup_is_restored_under_a_running_service() {
     for (name, bytes) in [("empty", b"".as_slice()), ("other", b"not a database")] {
         let path = directory.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        let refused = restore(&path, store.path(), SCHEMA).unwrap_err();
+        let refused = restore(&path, store.path(), SCHEMA, |_| Ok(())).unwrap_err();
         assert_eq!(refused.reason, reasons::NO_BACKUP, "{name}");
+    }
+    // What is noted of a restore is part of it: refused, there was none.
+    let no = |_: &Connection| Err(reasons::INTERNAL.into());
+    for name in ["db", "new"] {
+        let refused = restore(&out, &directory.path().join(name), SCHEMA, no).unwrap_err();
+        assert_eq!(refused.reason, reasons::INTERNAL);
     }
     let foreign = Schema {
         application_id: 7,
         ..SCHEMA
     };
-    let refused = restore(&out, &directory.path().join("new"), foreign).unwrap_err();
+    let refused = restore(&out, &directory.path().join("new"), foreign, |_| Ok(())).unwrap_err();
     assert_eq!(refused.reason, reasons::NO_BACKUP);
     assert!(!directory.path().join("new").exists());
     assert_eq!(runtime().block_on(store.read(words)).unwrap(), 2);
+    let new = directory.path().join("new");
+    restore(&out, &new, SCHEMA, insert("noted")).unwrap();
+    let restored = Executor::open(&new, SCHEMA, Options::default()).unwrap();
+    assert_eq!(runtime().block_on(restored.read(words)).unwrap(), 2);
+    let mode = std::fs::metadata(&new).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let names = std::fs::read_dir(directory.path()).unwrap();
+    let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(
+        !names.any(|name| name.contains(".restored")),
+        "nothing is left beside"
+    );
 }
 
 #[test]
