@@ -198,6 +198,11 @@ impl Executor {
     }
 }
 
+/// A connection for a look at a database that may be damaged: closed, it leaves the log as it is.
+pub(crate) fn look(path: &Path) -> rusqlite::Result<Connection> {
+    open::connect(path, STORE_BUSY_MILLISECONDS)
+}
+
 /// A refusal that names the file.
 fn refuse(reason: Reason, path: &Path, what: impl std::fmt::Display) -> Refusal {
     Refusal::new(reason, format!("{}: {what}", path.display()))

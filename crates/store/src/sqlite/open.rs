@@ -10,6 +10,7 @@ use std::time::Duration;
 use muster_proto::limits::STORE_READER_CACHE_KIB;
 use muster_proto::reason::{config, store as reasons};
 use muster_proto::{Reason, Refusal};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::{Options, Schema, refusal_of, refuse};
@@ -34,6 +35,7 @@ pub(super) fn writer(
     check_kind(&connection, schema, path)?;
     prepare_writer(&connection, options).map_err(named)?;
     migrate(&mut connection, schema, path)?;
+    tidy_up_at_close(&connection, true).map_err(named)?;
     Ok(connection)
 }
 
@@ -43,6 +45,8 @@ pub(super) fn reader(path: &Path, options: &Options) -> Result<Connection, Refus
         let connection = connect(path, options.busy_milliseconds)?;
         connection.pragma_update(None, "query_only", true)?;
         connection.pragma_update(None, "cache_size", -i64::from(STORE_READER_CACHE_KIB))?;
+        // The writer has opened the log of this process before.
+        tidy_up_at_close(&connection, true)?;
         Ok(connection)
     };
     open().map_err(|error| in_file(path, &error))
@@ -51,6 +55,7 @@ pub(super) fn reader(path: &Path, options: &Options) -> Result<Connection, Refus
 pub(super) fn connect(path: &Path, busy_milliseconds: u64) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    tidy_up_at_close(&connection, false)?;
     connection.busy_timeout(Duration::from_millis(busy_milliseconds))?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     connection.pragma_update(None, "trusted_schema", false)?;
@@ -59,6 +64,15 @@ pub(super) fn connect(path: &Path, busy_milliseconds: u64) -> rusqlite::Result<C
     // 540 MB instead of 18 MB of memory with ten million clients, for no gain.
     connection.pragma_update(None, "mmap_size", 0)?;
     Ok(connection)
+}
+
+/// Whether closing the last connection moves the log into the database and removes it. One that
+/// could not be opened must not: where the log's index could be opened for reading only, SQLite 3.51
+/// takes its own failure to lock it for somebody who reads, moves nothing, and removes the log with
+/// all that it held.
+fn tidy_up_at_close(connection: &Connection, is_wanted: bool) -> rusqlite::Result<()> {
+    let config = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    connection.set_db_config(config, !is_wanted).map(drop)
 }
 
 pub(super) fn in_file(path: &Path, error: &rusqlite::Error) -> Refusal {

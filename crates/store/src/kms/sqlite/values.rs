@@ -7,11 +7,12 @@ use muster_proto::host::{PoolNumber, StoreIdentity};
 use muster_proto::ids::StoreId;
 use muster_proto::reason::store as reasons;
 use muster_proto::time::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
 use super::sql;
 use crate::kms::{NamedValue, ValueChange};
+use crate::sqlite;
 
 /// Kinds of audit entries. *Warning:* stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,9 +122,7 @@ fn set_revision(connection: &Connection, revision: u64) -> Result<u64, Refusal> 
 
 /// The revision of a store in a file, as far as it can be read: a restore must not repeat it.
 pub(super) fn revision_in_file(path: &Path) -> u64 {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags);
-    connection.map_or(0, |connection| revision(&connection).unwrap_or(0))
+    sqlite::look(path).map_or(0, |connection| revision(&connection).unwrap_or(0))
 }
 
 /// Moves the revision past the one before the restore, and audits it.
