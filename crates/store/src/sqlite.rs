@@ -131,7 +131,8 @@ impl Executor {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
     {
-        self.inner.writer.submit(true, change).await
+        let outcome = self.inner.writer.submit(true, change).await;
+        outcome.map_err(|refusal| self.named(refusal))
     }
 
     /// As [`Executor::write`] without paying for a savepoint: an error after the change has written
@@ -142,7 +143,8 @@ impl Executor {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
     {
-        self.inner.writer.submit(false, change).await
+        let outcome = self.inner.writer.submit(false, change).await;
+        outcome.map_err(|refusal| self.named(refusal))
     }
 
     /// Runs a read in a snapshot of its own.
@@ -151,7 +153,25 @@ impl Executor {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, Refusal> + Send + 'static,
     {
-        self.inner.readers.submit(read).await
+        let outcome = self.inner.readers.submit(read).await;
+        outcome.map_err(|refusal| self.named(refusal))
+    }
+
+    /// What the disk or the file refused, with the file's name: whoever reads it must know which.
+    fn named(&self, refusal: Refusal) -> Refusal {
+        const OF_FILE: [Reason; 7] = [
+            reasons::NOT_OPENED,
+            reasons::READ_ONLY,
+            reasons::FULL,
+            reasons::DISK_FAILED,
+            reasons::CORRUPT,
+            reasons::BUSY,
+            reasons::ROW_UNREADABLE,
+        ];
+        match OF_FILE.contains(&refusal.reason) {
+            true => refuse(refusal.reason, &self.inner.path, refusal.detail),
+            false => refusal,
+        }
     }
 
     /// Transactions committed since the database was opened.

@@ -77,7 +77,16 @@ fn tidy_up_at_close(connection: &Connection, is_wanted: bool) -> rusqlite::Resul
 
 pub(super) fn in_file(path: &Path, error: &rusqlite::Error) -> Refusal {
     let refusal = refusal_of(error);
-    refuse(refusal.reason, path, refusal.detail)
+    let is_read_only = || {
+        let written = OpenOptions::new().write(true).open(path);
+        written.is_err_and(|error| error.kind() == ErrorKind::ReadOnlyFilesystem)
+    };
+    // SQLite says no more than that the files beside the database cannot be made.
+    let reason = match refusal.reason == reasons::NOT_OPENED && is_read_only() {
+        true => reasons::READ_ONLY,
+        false => refusal.reason,
+    };
+    refuse(reason, path, refusal.detail)
 }
 
 /// Others must not be able to replace the file by another.
