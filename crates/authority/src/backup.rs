@@ -23,21 +23,31 @@ impl Authority<SqliteAuthority> {
     }
 
     /// The same, and copies of the key files into the directory that it returns (0700, each 0600):
-    /// whoever takes both is this publisher. The store comes first, so that no key it names is missed.
+    /// whoever takes both is this publisher. They are copied before the store, so that no crash
+    /// leaves one whose keys are missing, and again after it, for keys that were made meanwhile.
     pub async fn backup_with_keys(&self, to: &Path) -> Result<PathBuf, Refusal> {
-        self.backup(to).await?;
         let keys = keys_of(to);
         files::make_directory(&keys)?;
-        let mut old = key_files(&keys)?;
-        for path in key_files(&self.directory)? {
-            let file = KeyFile::read(&path)?;
-            let target = keys.join(file.name());
-            files::write(&target, &file.bytes)?;
-            old.retain(|old| *old != target);
-        }
+        self.copy_keys(&keys)?;
+        self.backup(to).await?;
+        let copied = self.copy_keys(&keys)?;
         // What an earlier backup of this name held and is no longer there, as an answered request.
+        let mut old = key_files(&keys)?;
+        old.retain(|old| !copied.contains(old));
         old.iter().try_for_each(|old| files::remove(old))?;
         Ok(keys)
+    }
+
+    /// Copies the key files into another directory, and tells where each is.
+    fn copy_keys(&self, to: &Path) -> Result<Vec<PathBuf>, Refusal> {
+        let mut copied = Vec::new();
+        for path in key_files(&self.directory)? {
+            let file = KeyFile::read(&path)?;
+            let target = to.join(file.name());
+            files::write(&target, &file.bytes)?;
+            copied.push(target);
+        }
+        Ok(copied)
     }
 
     /// Puts a backup in the place of the store, also while the service runs. What may have been
