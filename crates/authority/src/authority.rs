@@ -50,7 +50,7 @@ impl Authority<SqliteAuthority> {
     pub async fn open(directory: &Path) -> Result<Self, Refusal> {
         let root = directory::read_root(directory)?;
         let secret = directory::read_key_secret(directory)?;
-        let store = SqliteAuthority::open(&directory::store_path(directory))?;
+        let store = SqliteAuthority::open(&directory::present_store(directory)?)?;
         Ok(Self::assemble(directory, store, root, &secret))
     }
 

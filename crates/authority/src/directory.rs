@@ -156,6 +156,20 @@ pub(crate) fn store_path(directory: &Path) -> PathBuf {
     directory.join("authority.db")
 }
 
+/// The store's path, where there is one: a new one beside the keys of an old one would number
+/// anew what those keys have numbered before. An empty file is what a crash left of one.
+pub(crate) fn present_store(directory: &Path) -> Result<PathBuf, Refusal> {
+    let path = store_path(directory);
+    if std::fs::metadata(&path).is_ok_and(|found| found.len() > 0) {
+        return Ok(path);
+    }
+    let detail = format!(
+        "{} is missing: where it was there, restore a backup",
+        path.display()
+    );
+    Err(Refusal::new(reasons::NOT_INITIALISED, detail))
+}
+
 /// The path of the root's secret, where it is kept here.
 pub(crate) fn root_secret_path(directory: &Path) -> PathBuf {
     directory.join("root.key")
