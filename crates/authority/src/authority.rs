@@ -13,7 +13,7 @@ use muster_proto::statement::revocations::{RevocationSet, Revocations};
 use muster_proto::statement::root::Root;
 use muster_proto::statement::{Anchor, Envelope, Typ};
 use muster_proto::time::Timestamp;
-use muster_store::authority::{AuditEntry, AuthorityStore, SqliteAuthority, ops};
+use muster_store::authority::{AuditEntry, AuthorityStore, SqliteAuthority, Tables, ops};
 
 use crate::directory;
 use crate::signer::{FileKeys, IssuingKeys};
@@ -80,6 +80,20 @@ impl<S: AuthorityStore> Authority<S> {
         }
     }
 
+    /// Refuses where the store takes no changes: a service that can certify nobody says so before
+    /// the first host comes.
+    ///
+    /// # Errors
+    /// What the store refuses, as `READ_ONLY`.
+    pub async fn check_writable(&self) -> Result<(), Refusal> {
+        // A transaction without a change begins on a read-only disk too.
+        let rewrite = |tables: &mut dyn Tables| match tables.setting("publisher")? {
+            Some(name) => tables.put_setting("publisher", &name),
+            None => Ok(()),
+        };
+        self.store.change(rewrite).await
+    }
+
     /// The pinned root.
     pub fn root(&self) -> &Root {
         &self.root
@@ -113,8 +127,7 @@ impl<S: AuthorityStore> Authority<S> {
 
     /// The audit log after an entry, in order.
     pub async fn audit(&self, after: u64, limit: usize) -> Result<Vec<AuditEntry>, Refusal> {
-        let read =
-            move |tables: &mut dyn muster_store::authority::Tables| tables.audit(after, limit);
+        let read = move |tables: &mut dyn Tables| tables.audit(after, limit);
         self.store.view(read).await
     }
 
@@ -152,9 +165,7 @@ impl<S: AuthorityStore> Authority<S> {
                 return Ok(deltas);
             }
             let (newest, kept) = (plan.newest, deltas.clone());
-            let put = move |tables: &mut dyn muster_store::authority::Tables| {
-                ops::put_deltas(tables, newest, &kept)
-            };
+            let put = move |tables: &mut dyn Tables| ops::put_deltas(tables, newest, &kept);
             if self.store.change(put).await? {
                 return Ok(deltas);
             }

@@ -176,6 +176,7 @@ async fn run_service(
     metrics: Option<SocketAddr>,
 ) -> Result<Report, Refusal> {
     let authority = Arc::new(place.open().await?);
+    authority.check_writable().await?;
     let listener = bind(options)?;
     let watch = watch(metrics)?;
     let shutdown = service::shutdown()?;
