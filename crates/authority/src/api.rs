@@ -8,10 +8,13 @@ use muster_net::http::{Response, Traffic};
 use muster_net::watch::Page;
 use muster_proto::authority::{RateLimiter, Source};
 use muster_proto::limits::REQUEST_BYTES_MAX;
-use muster_proto::reason::{authority as reasons, config, key as key_reasons, statement};
+use muster_proto::reason::{
+    authority as reasons, config, key as key_reasons, statement, store as store_reasons,
+};
 use muster_proto::time::Timestamp;
 use muster_proto::{Reason, Refusal};
 use muster_store::authority::AuthorityStore;
+use tokio::sync::watch;
 
 use crate::Authority;
 use crate::metrics::Calls;
@@ -68,6 +71,8 @@ pub struct Api<S> {
     clock: Clock,
     rate: Mutex<RateLimiter>,
     calls: Calls,
+    /// Whether the store has stopped by itself.
+    store_ended: watch::Sender<bool>,
 }
 
 impl<S> std::fmt::Debug for Api<S> {
@@ -84,7 +89,18 @@ impl<S: AuthorityStore> Api<S> {
             clock,
             rate: Mutex::default(),
             calls: Calls::default(),
+            store_ended: watch::Sender::new(false),
         }
+    }
+
+    /// Ready when the store has stopped by itself, because it no longer trusts its disk.
+    pub(crate) async fn store_ended(&self) {
+        // What is waited for lives as long as this does.
+        let _ = self.store_ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    pub(crate) fn has_store_ended(&self) -> bool {
+        *self.store_ended.borrow()
     }
 
     /// The page of metrics now.
@@ -97,6 +113,9 @@ impl<S: AuthorityStore> Api<S> {
         let now = (self.clock)();
         let outcome = self.try_answer(call, now).await;
         let refused = outcome.as_ref().err().map(|refusal| refusal.reason);
+        if refused == Some(store_reasons::STOPPED) {
+            self.store_ended.send_replace(true);
+        }
         let response = Self::respond(call, outcome);
         let route = route_of(call.path);
         self.calls.answered(route, response.status, refused);

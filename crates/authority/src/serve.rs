@@ -9,7 +9,7 @@ use muster_net::http::{Listener, Request, ServerLimits, ServerReport, Traffic};
 use muster_net::watch::{Alive, Watch, serve_page};
 use muster_proto::Refusal;
 use muster_proto::limits::{FOLLOW_SECONDS, REQUEST_BYTES_MAX};
-use muster_proto::reason::authority as reasons;
+use muster_proto::reason::{authority as reasons, store as store_reasons};
 use muster_store::authority::AuthorityStore;
 use tokio::task::JoinHandle;
 
@@ -65,6 +65,10 @@ pub async fn serve<S: AuthorityStore>(
 }
 
 /// As [`serve`], watched.
+///
+/// # Errors
+/// What the sockets refuse; `STOPPED` when the store no longer trusts its disk: whoever supervises
+/// the authority starts it anew.
 pub async fn serve_watched<S: AuthorityStore>(
     authority: Arc<Authority<S>>,
     listener: Listener,
@@ -84,8 +88,9 @@ pub async fn serve_watched<S: AuthorityStore>(
         body_bytes_max: REQUEST_BYTES_MAX,
         ..ServerLimits::default()
     };
+    let (served, watched) = (Arc::clone(&api), Arc::clone(&api));
     let handler = move |request: Request| {
-        let api = Arc::clone(&api);
+        let api = Arc::clone(&served);
         async move {
             let call = Call {
                 method: request.method().as_str(),
@@ -97,10 +102,19 @@ pub async fn serve_watched<S: AuthorityStore>(
             api.answer(call).await
         }
     };
-    let report = muster_net::http::serve(listener, limits, handler, shutdown).await;
+    let end = async move {
+        tokio::select! {
+            () = shutdown => {}
+            () = watched.store_ended() => {}
+        }
+    };
+    let report = muster_net::http::serve(listener, limits, handler, end).await;
     page.iter().for_each(JoinHandle::abort);
     beating.iter().for_each(JoinHandle::abort);
-    report
+    match api.has_store_ended() {
+        true => Err(store_reasons::STOPPED.into()),
+        false => report,
+    }
 }
 
 /// Serves the page of metrics.

@@ -16,7 +16,7 @@ use muster_proto::Refusal;
 use muster_proto::host::{Made, Round};
 use muster_proto::ids::{ProductId, PublisherId};
 use muster_proto::limits::{FOLLOW_SECONDS, SEALED_ASK_BYTES_MAX};
-use muster_proto::reason::{config, kms as reasons};
+use muster_proto::reason::{config, kms as reasons, store as store_reasons};
 use muster_proto::time::Timestamp;
 use muster_store::owner;
 use tokio::task::JoinHandle;
@@ -108,6 +108,9 @@ impl Ready {
 
 /// Serves until `shutdown` comes: then no connection is taken any more, what is under way is
 /// answered, and the store is closed. DNS records stay; only `retire` withdraws them.
+///
+/// # Errors
+/// `STOPPED` when the store no longer trusts its disk: whoever supervises the host starts it anew.
 pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(), Refusal> {
     let Ready {
         shared,
@@ -135,13 +138,18 @@ pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(
         body_bytes_max: SEALED_ASK_BYTES_MAX,
         ..ServerLimits::default()
     };
-    let routed = Arc::clone(&shared);
+    let (routed, watched) = (Arc::clone(&shared), Arc::clone(&shared));
     let unanswered = Arc::new(UnansweredLog::default());
     let served = serve_http(
         listener,
         limits,
         move |request| route(Arc::clone(&routed), Arc::clone(&unanswered), request),
-        shutdown,
+        async move {
+            tokio::select! {
+                () = shutdown => {}
+                () = watched.store_ended() => {}
+            }
+        },
     );
     let report = served.await;
     rounds.iter().chain(&metrics).for_each(JoinHandle::abort);
@@ -149,6 +157,9 @@ pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(
     drop(lock);
     let report = report?;
     tracing::info!(connections = report.connections, "the host has stopped");
+    if shared.has_store_ended() {
+        return Err(store_reasons::STOPPED.into());
+    }
     Ok(())
 }
 

@@ -8,7 +8,9 @@ use muster_net::seal::OpeningKey;
 use muster_proto::Refusal;
 use muster_proto::host::{AskFacts, ClockGuard, Decision, Desk, Intervals};
 use muster_proto::ids::{PublisherId, StoreId};
+use muster_proto::reason::store as store_reasons;
 use muster_proto::time::Timestamp;
+use tokio::sync::watch;
 
 use crate::admin::Admin;
 use crate::keys::{PublisherKeys, StoredKeys, rotate_opening_key};
@@ -22,6 +24,8 @@ pub struct KmsHost {
     view: RwLock<View>,
     clock: Mutex<ClockGuard>,
     pub(crate) asks: Asks,
+    /// Whether the store has stopped by itself.
+    store_ended: watch::Sender<bool>,
 }
 
 /// What is replaced as a whole when the directory changed.
@@ -60,6 +64,7 @@ impl KmsHost {
             view: RwLock::new(view),
             clock: Mutex::new(guard),
             asks: Asks::default(),
+            store_ended: watch::Sender::new(false),
         })
     }
 
@@ -167,7 +172,21 @@ impl KmsHost {
         facts: AskFacts,
         now: Timestamp,
     ) -> Result<Decision, Refusal> {
-        self.records.submit(&self.desk, facts, now).await
+        let outcome = self.records.submit(&self.desk, facts, now).await;
+        if matches!(&outcome, Err(refusal) if refusal.reason == store_reasons::STOPPED) {
+            self.store_ended.send_replace(true);
+        }
+        outcome
+    }
+
+    /// Ready when the store has stopped by itself, because it no longer trusts its disk.
+    pub(crate) async fn store_ended(&self) {
+        // What is waited for lives as long as this does.
+        let _ = self.store_ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    pub(crate) fn has_store_ended(&self) -> bool {
+        *self.store_ended.borrow()
     }
 
     fn read_view<T>(&self, read: impl FnOnce(&View) -> T) -> T {
