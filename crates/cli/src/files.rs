@@ -41,12 +41,21 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
     let beside = PathBuf::from(beside);
     let written = fs::File::create(&beside)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&beside, path));
+        .and_then(|()| fs::rename(&beside, path))
+        .and_then(|()| sync_directory(path));
     written.map_err(|error| {
         // What is left of a failed write helps nobody; its own failure changes nothing.
         let _ = fs::remove_file(&beside);
         unwritable(error)
     })
+}
+
+/// The name must be as durable as what it names.
+fn sync_directory(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => fs::File::open(parent)?.sync_all(),
+        _ => fs::File::open(".")?.sync_all(),
+    }
 }
 
 /// Reads a `KEY` argument: the key itself, `-` for standard input, or `@FILE`.
