@@ -84,6 +84,12 @@ pub(crate) struct Service {
 impl Service {
     /// Starts a service and waits for its ready line.
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::try_start(command)
+            .unwrap_or_else(|log| panic!("the service did not become ready: {log:#?}"))
+    }
+
+    /// The same; what it said where it ended before it was ready.
+    pub(crate) fn try_start(command: &mut Command) -> Result<Self, Vec<String>> {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -113,16 +119,19 @@ impl Service {
         let address = address.recv_timeout(Duration::from_secs(READY_SECONDS));
         let Ok(address) = address else {
             let _ = child.kill();
-            panic!(
-                "the service did not become ready: {:#?}",
-                log.try_iter().collect::<Vec<_>>()
-            );
+            let _ = child.wait();
+            return Err(log.iter().collect());
         };
-        Self {
+        Ok(Self {
             child,
             address,
             log,
-        }
+        })
+    }
+
+    /// Whether the process has ended by itself, or was killed by another.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
     }
 
     /// What the service has logged since the last call.
@@ -161,6 +170,7 @@ impl Service {
         let pid = self.child.id().to_string();
         Command::new("kill")
             .args(["-TERM", &pid])
+            .stderr(Stdio::null())
             .status()
             .expect("kill runs");
         self.child

@@ -27,7 +27,7 @@ fn is_root() -> bool {
 }
 
 /// Whether a test of other users can be run; says that it is not where it cannot.
-fn can_be_others() -> bool {
+pub(crate) fn can_be_others() -> bool {
     if !is_root() {
         let test = std::thread::current();
         let test = test.name().unwrap_or("a test");
