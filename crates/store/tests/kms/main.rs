@@ -10,3 +10,4 @@ mod faults;
 mod figures;
 mod golden;
 mod killed;
+mod torn;
