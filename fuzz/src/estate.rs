@@ -16,7 +16,7 @@ use muster_proto::statement::policy::{Policy, ProductKind};
 use muster_proto::statement::root::Root;
 use muster_proto::time::{Span, Timestamp};
 use muster_proto::wire::Bundle;
-use muster_store::kms::{KmsStore, MemoryKms, NamedValue, ValueChange};
+use muster_store::kms::{HostValues, MemoryKms, NamedValue, ValueChange};
 use serde_json::Value as Json;
 use zeroize::Zeroizing;
 

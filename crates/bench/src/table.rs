@@ -12,7 +12,7 @@ use muster_proto::host::{Desk, Limiter, StoreIdentity};
 use muster_proto::ids::{StoreId, Thumbprint};
 use muster_proto::statement::ask::Ticket;
 use muster_proto::time::{Span, Timestamp};
-use muster_store::kms::{Decide, KmsStore, SqliteKms};
+use muster_store::kms::{ClientTable, Decide, Kept, SqliteKms};
 use muster_store::sqlite::rusqlite::{Connection, params};
 use muster_store::sqlite::{Options, refusal_of};
 use tokio::task::JoinSet;

@@ -16,7 +16,7 @@ use muster_proto::reason::kms as reasons;
 use muster_proto::time::Span;
 use muster_proto::wire::Bundle;
 use muster_proto::{Reason, Refusal};
-use muster_store::kms::{KmsStore, SqliteKms};
+use muster_store::kms::{ClientTable, HostValues, SqliteKms};
 
 use crate::dns::{DnsOptions, Wanted, ZoneStatus};
 use crate::enrol::{Enrolled, RootPin, begin, complete, publisher_of};
@@ -64,7 +64,10 @@ impl Admin {
     }
 
     /// Works on an opened store, by the clocks given: for simulations and tests.
-    pub fn over_store(store: Arc<dyn KmsStore>, machine: Machine, clock: Clock) -> Self {
+    pub fn over_store<S>(store: Arc<S>, machine: Machine, clock: Clock) -> Self
+    where
+        S: ClientTable + HostValues + 'static,
+    {
         Self::over(Records::over(store, clock), machine)
     }
 
@@ -372,7 +375,7 @@ impl Admin {
 
     /// Writes a backup of the store: counts, tickets, keys, settings.
     pub async fn backup(&self, out: &Path) -> Result<(), Refusal> {
-        self.records.store.backup(out.to_path_buf()).await
+        self.records.values.backup(out.to_path_buf()).await
     }
 
     /// Restores a backup into a host's directory.

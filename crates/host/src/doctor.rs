@@ -62,7 +62,7 @@ pub async fn doctor(options: &Options) -> Report {
 /// What the store refuses to read.
 async fn examine(admin: &Admin, options: &Options) -> Result<Seen, Refusal> {
     let records = &admin.records;
-    records.store.check().await?;
+    records.values.check().await?;
     let database = options.dir.join(DATABASE);
     let bytes = std::fs::metadata(&database).map_or(0, |found| found.len());
     let reference = records.reference();

@@ -93,7 +93,7 @@ impl Scrape {
     /// The page now. The store is read, a row for each pool.
     pub(crate) async fn page(&self) -> Result<Page, Refusal> {
         let records = &self.host.records;
-        let pools = records.store.pools(records.now()).await?;
+        let pools = records.table.pools(records.now()).await?;
         let zones = records.zones().await?;
         let mut page = Page::new("kms", env!("CARGO_PKG_VERSION"));
         self.host.asks.lock().clone().write(&mut page);
@@ -109,7 +109,7 @@ impl Scrape {
             u64::from(jumped),
         );
         page.traffic("muster_kms", &self.traffic);
-        let work = records.store.work();
+        let work = records.table.work();
         let commits = Histogram {
             buckets: work.buckets().collect(),
             count: work.commits,

@@ -14,7 +14,7 @@ use muster_proto::ids::{PublisherId, StoreId};
 use muster_proto::limits::NEW_IDENTITIES_PER_SOURCE_HOUR;
 use muster_proto::reason::{config, store as reasons};
 use muster_proto::time::{Span, Timestamp};
-use muster_store::kms::{Decide, KmsStore, SqliteKms, ValueChange};
+use muster_store::kms::{ClientTable, Decide, HostValues, SqliteKms, ValueChange};
 use muster_store::sqlite::Options;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -52,7 +52,10 @@ struct StoredSettings {
 /// The host's store, opened.
 #[derive(Clone)]
 pub(crate) struct Records {
-    pub(crate) store: Arc<dyn KmsStore>,
+    /// The clients that are counted.
+    pub(crate) table: Arc<dyn ClientTable>,
+    /// This host's own.
+    pub(crate) values: Arc<dyn HostValues>,
     clock: Clock,
 }
 
@@ -71,9 +74,22 @@ impl Records {
         Ok(Self::over(Arc::new(store), machine_clock()))
     }
 
-    /// Works on an opened store by the clocks given.
-    pub(crate) fn over(store: Arc<dyn KmsStore>, clock: Clock) -> Self {
-        Self { store, clock }
+    /// Works on an opened store, which is the table too, by the clocks given.
+    pub(crate) fn over<S>(store: Arc<S>, clock: Clock) -> Self
+    where
+        S: ClientTable + HostValues + 'static,
+    {
+        Self {
+            table: store.clone(),
+            values: store,
+            clock,
+        }
+    }
+
+    /// Finishes what waits and closes; later calls are refused.
+    pub(crate) async fn close(&self) -> Result<(), Refusal> {
+        self.table.close().await?;
+        self.values.close().await
     }
 
     /// Both clocks now.
@@ -88,12 +104,12 @@ impl Records {
 
     /// The store's id and ticket key.
     pub(crate) async fn identity(&self) -> Result<StoreIdentity, Refusal> {
-        self.store.identity().await
+        self.table.identity().await
     }
 
     /// A number that moves with every change, also one by another process.
     pub(crate) async fn version(&self) -> Result<u64, Refusal> {
-        self.store.revision().await
+        self.values.revision().await
     }
 
     /// Decides about an ask and commits what it changes.
@@ -104,13 +120,13 @@ impl Records {
         now: Timestamp,
     ) -> Result<Decision, Refusal> {
         let desk: Arc<dyn Decide> = desk.clone();
-        self.store.submit(desk, facts, now).await
+        self.table.submit(desk, facts, now).await
     }
 
     /// Every publisher's keys, with the revision they were read at.
     pub(crate) async fn all_keys(&self) -> Result<(u64, Vec<StoredKeys>), Refusal> {
         let revision = self.version().await?;
-        let values = self.store.values(KEYS).await?;
+        let values = self.values.values(KEYS).await?;
         let keys = values.iter().map(|(_, bytes)| StoredKeys::decode(bytes));
         Ok((revision, keys.collect::<Result<_, _>>()?))
     }
@@ -121,7 +137,7 @@ impl Records {
         publisher: PublisherId,
     ) -> Result<(u64, Option<StoredKeys>), Refusal> {
         let revision = self.version().await?;
-        let value = self.store.value(KEYS, &publisher.to_string()).await?;
+        let value = self.values.value(KEYS, &publisher.to_string()).await?;
         Ok((
             revision,
             value.map(|bytes| StoredKeys::decode(&bytes)).transpose()?,
@@ -144,7 +160,7 @@ impl Records {
             said,
             expected: Some(revision),
         };
-        self.store.change(change, now).await.map(|_| ())
+        self.values.change(change, now).await.map(|_| ())
     }
 
     /// Forgets a publisher's keys.
@@ -161,7 +177,7 @@ impl Records {
             said,
             expected: Some(revision),
         };
-        self.store.change(change, now).await.map(|_| ())
+        self.values.change(change, now).await.map(|_| ())
     }
 
     /// The numbers of the pools of a publisher's policies.
@@ -169,7 +185,7 @@ impl Records {
         let mut numbers = PoolNumbers::new();
         for policy in keys.policies.values() {
             if !numbers.contains_key(&policy.pool) {
-                let number = self.store.pool(keys.publisher, policy.pool.clone()).await?;
+                let number = self.table.pool(keys.publisher, policy.pool.clone()).await?;
                 numbers.insert(policy.pool.clone(), number);
             }
         }
@@ -208,7 +224,7 @@ impl Records {
 
     /// When the clock was last known to be right.
     pub(crate) async fn clock_reference(&self) -> Result<Option<ClockReference>, Refusal> {
-        let value = self.store.value(SETTINGS, "clock").await?;
+        let value = self.values.value(SETTINGS, "clock").await?;
         Ok(value.and_then(|bytes| ClockReference::from_bytes(&bytes)))
     }
 
@@ -254,7 +270,7 @@ impl Records {
 
     /// What became of the last DNS updates.
     pub(crate) async fn zones(&self) -> Result<Vec<ZoneStatus>, Refusal> {
-        let values = self.store.values(DNS).await?;
+        let values = self.values.values(DNS).await?;
         values.iter().map(|(_, bytes)| decode(bytes)).collect()
     }
 
@@ -281,7 +297,7 @@ impl Records {
         kind: &str,
         name: &str,
     ) -> Result<Option<T>, Refusal> {
-        let value = self.store.value(kind, name).await?;
+        let value = self.values.value(kind, name).await?;
         value.map(|bytes| decode(&bytes)).transpose()
     }
 
@@ -299,7 +315,7 @@ impl Records {
             said: audit.unwrap_or_default().to_owned(),
             expected: None,
         };
-        self.store.change(change, now).await.map(|_| ())
+        self.values.change(change, now).await.map(|_| ())
     }
 }
 

@@ -153,7 +153,7 @@ pub async fn serve(ready: Ready, shutdown: impl Future<Output = ()>) -> Result<(
     );
     let report = served.await;
     rounds.iter().chain(&metrics).for_each(JoinHandle::abort);
-    shared.records.store.close().await?;
+    shared.records.close().await?;
     drop(lock);
     let report = report?;
     tracing::info!(connections = report.connections, "the host has stopped");

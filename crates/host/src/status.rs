@@ -162,7 +162,7 @@ pub(crate) async fn read(records: &Records, now: Timestamp) -> Result<Status, Re
     Ok(Status {
         listen: records.listen().await?,
         pools: records
-            .store
+            .table
             .pools(now)
             .await?
             .into_iter()
@@ -220,7 +220,7 @@ pub(crate) async fn clients(
     page: &ClientPage,
     now: Timestamp,
 ) -> Result<Vec<ClientLine>, Refusal> {
-    let pools = records.store.pools(now).await?;
+    let pools = records.table.pools(now).await?;
     let mut wanted = Vec::new();
     if let Some(product) = &page.product {
         for stored in records.all_keys().await?.1 {
@@ -242,7 +242,7 @@ pub(crate) async fn clients(
         limit: page.limit,
     };
     let mut lines = Vec::new();
-    for entry in records.store.clients(asked).await? {
+    for entry in records.table.clients(asked).await? {
         let row = &entry.row;
         let line = |pool: Option<String>, until: Option<Timestamp>| ClientLine {
             client: entry.key,

@@ -27,7 +27,7 @@ use muster_proto::statement::root::Root;
 use muster_proto::statement::{Anchor, Envelope, Permit, Role, Typ};
 use muster_proto::time::Timestamp;
 use muster_proto::wire::{Bundle, Hello};
-use muster_store::kms::{KmsStore, MemoryKms};
+use muster_store::kms::{ClientTable, MemoryKms};
 
 use crate::clock::NodeClock;
 use crate::dice::Dice;

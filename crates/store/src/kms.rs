@@ -1,8 +1,8 @@
 //! What a KMS host remembers: its clients and their counts, its settings and keys, and an audit log.
 //!
-//! [`KmsStore`] is what the host asks for; [`SqliteKms`] keeps it in one file, [`MemoryKms`] in
-//! memory. The trait is shaped for a database server too: each call is one transaction, and a
-//! decision runs between loading and applying, so that a store may run it again.
+//! A [`ClientTable`] counts, and [`HostValues`] are the host's own; [`SqliteKms`] is both in one
+//! file, [`MemoryKms`] both in memory. Each call is one transaction, and a decision runs between
+//! loading and applying, so that a store may run it again.
 
 mod memory;
 pub mod row;
@@ -49,9 +49,30 @@ impl Decide for Mutex<Desk> {
     }
 }
 
-/// A KMS host's store. Every error names what to do; after one, nothing of that call was changed.
-pub trait KmsStore: Send + Sync {
-    /// Whose tickets these are: made with the store, kept through backup and restore.
+/// What every store can say of itself. Every error of a store names what to do; after one, nothing
+/// of that call was changed, but for `OUTCOME_UNKNOWN`, which leaves it open.
+pub trait Kept: Send + Sync {
+    /// Audit entries after one number, oldest first, at most `limit` (and `LIST_ROWS_MAX`).
+    fn audit(&self, after: u64, limit: usize) -> Pending<'_, Vec<AuditEntry>>;
+
+    /// What was committed since the store was opened; nothing where a store does not tell.
+    fn work(&self) -> Work {
+        Work::default()
+    }
+
+    /// Reads all of the store and refuses a damaged one; a store that looks after itself has
+    /// nothing to say.
+    fn check(&self) -> Pending<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Finishes what waits and closes; later calls are refused.
+    fn close(&self) -> Pending<'_, ()>;
+}
+
+/// The clients that are counted, of one host or of several that share the table.
+pub trait ClientTable: Kept {
+    /// Whose tickets these are: made with the table, kept through backup and restore.
     fn identity(&self) -> Pending<'_, StoreIdentity>;
 
     /// The number of a publisher's count pool, given out at its first mention.
@@ -72,8 +93,11 @@ pub trait KmsStore: Send + Sync {
 
     /// One page of clients, in the order of their ids; also those that no longer count.
     fn clients(&self, page: ClientPage) -> Pending<'_, Vec<ClientEntry>>;
+}
 
-    /// One value: a setting, key, certificate, policy.
+/// What one host keeps for itself: settings, keys, certificates, policies.
+pub trait HostValues: Kept {
+    /// One value.
     fn value(&self, kind: &str, name: &str) -> Pending<'_, Option<Zeroizing<Vec<u8>>>>;
 
     /// All values of one kind with their names, in the order of names.
@@ -86,25 +110,8 @@ pub trait KmsStore: Send + Sync {
     /// process, reads its values and the identity again.
     fn revision(&self) -> Pending<'_, u64>;
 
-    /// Audit entries after one number, oldest first, at most `limit` (and `LIST_ROWS_MAX`).
-    fn audit(&self, after: u64, limit: usize) -> Pending<'_, Vec<AuditEntry>>;
-
     /// Copies the store into a file, while it is being used.
     fn backup(&self, to: PathBuf) -> Pending<'_, ()>;
-
-    /// What was committed since the store was opened; nothing where a store does not tell.
-    fn work(&self) -> Work {
-        Work::default()
-    }
-
-    /// Reads all of the store and refuses a damaged one; a store that looks after itself has
-    /// nothing to say.
-    fn check(&self) -> Pending<'_, ()> {
-        Box::pin(std::future::ready(Ok(())))
-    }
-
-    /// Finishes what waits and closes; later calls are refused.
-    fn close(&self) -> Pending<'_, ()>;
 }
 
 /// Requests of one pool since the store was made.

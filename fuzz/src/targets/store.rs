@@ -1,7 +1,7 @@
 //! What a KMS host reads back from its store, should others have written there.
 
 use muster_proto::host::ClockReference;
-use muster_store::kms::{KmsStore, row};
+use muster_store::kms::{HostValues, Kept, row};
 use zeroize::Zeroizing;
 
 use super::wait;

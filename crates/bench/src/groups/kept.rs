@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use muster_machine::clock;
 use muster_proto::host::{Desk, Limiter};
-use muster_store::kms::{Decide, KmsStore, SqliteKms};
+use muster_store::kms::{ClientTable, Decide, Kept, SqliteKms};
 use muster_store::sqlite::Options;
 use tokio::task::JoinSet;
 use tokio::time::Instant;

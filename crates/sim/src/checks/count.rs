@@ -6,7 +6,7 @@ use muster_proto::host::{ClientRow, PoolNumber, Verdict};
 use muster_proto::ids::{ClientId, Nonce, ProductId, PublisherId};
 use muster_proto::limits::CLIENT_ROW_KEPT_SECONDS;
 use muster_proto::time::Timestamp;
-use muster_store::kms::{ClientPage, KmsStore, MemoryKms};
+use muster_store::kms::{ClientPage, ClientTable, MemoryKms};
 
 use super::{Checker, Held, hold};
 use crate::ready::ready;

@@ -16,8 +16,8 @@ use muster_proto::time::Timestamp;
 use zeroize::Zeroizing;
 
 use super::{
-    AuditEntry, Audited, ClientEntry, ClientPage, Decide, KmsStore, NamedValue, Pending,
-    PoolStatus, Requests, ValueChange,
+    AuditEntry, Audited, ClientEntry, ClientPage, ClientTable, Decide, HostValues, Kept,
+    NamedValue, Pending, PoolStatus, Requests, ValueChange,
 };
 
 /// A store that ends with its process.
@@ -86,7 +86,7 @@ impl MemoryKms {
     }
 }
 
-impl KmsStore for MemoryKms {
+impl ClientTable for MemoryKms {
     fn identity(&self) -> Pending<'_, StoreIdentity> {
         self.ready(|_| Ok(self.identity.clone()))
     }
@@ -145,7 +145,9 @@ impl KmsStore for MemoryKms {
             Ok(taken.take(page.limit()).collect())
         })
     }
+}
 
+impl HostValues for MemoryKms {
     fn value(&self, kind: &str, name: &str) -> Pending<'_, Option<Zeroizing<Vec<u8>>>> {
         let key = (kind.to_owned(), name.to_owned());
         self.ready(|state| Ok(state.values.get(&key).cloned()))
@@ -168,16 +170,18 @@ impl KmsStore for MemoryKms {
         self.ready(|state| Ok(state.revision))
     }
 
+    fn backup(&self, to: PathBuf) -> Pending<'_, ()> {
+        let what = format!("{}: the store is in memory", to.display());
+        self.ready(|_| Err(Refusal::new(reasons::NO_BACKUP, what)))
+    }
+}
+
+impl Kept for MemoryKms {
     fn audit(&self, after: u64, limit: usize) -> Pending<'_, Vec<AuditEntry>> {
         self.ready(|state| {
             let later = state.audit.iter().filter(|entry| entry.number > after);
             Ok(later.take(limit.min(LIST_ROWS_MAX)).cloned().collect())
         })
-    }
-
-    fn backup(&self, to: PathBuf) -> Pending<'_, ()> {
-        let what = format!("{}: the store is in memory", to.display());
-        self.ready(|_| Err(Refusal::new(reasons::NO_BACKUP, what)))
     }
 
     fn close(&self) -> Pending<'_, ()> {

@@ -16,8 +16,8 @@ use rusqlite::Connection;
 use zeroize::Zeroizing;
 
 use super::{
-    AuditEntry, ClientEntry, ClientPage, Decide, KmsStore, NamedValue, Pending, PoolStatus,
-    ValueChange,
+    AuditEntry, ClientEntry, ClientPage, ClientTable, Decide, HostValues, Kept, NamedValue,
+    Pending, PoolStatus, ValueChange,
 };
 use crate::sqlite::{self, Executor, Options, Schema, Work, refusal_of};
 
@@ -75,7 +75,7 @@ impl SqliteKms {
     }
 }
 
-impl KmsStore for SqliteKms {
+impl ClientTable for SqliteKms {
     fn identity(&self) -> Pending<'_, StoreIdentity> {
         self.read(values::identity)
     }
@@ -104,7 +104,9 @@ impl KmsStore for SqliteKms {
     fn clients(&self, page: ClientPage) -> Pending<'_, Vec<ClientEntry>> {
         self.read(move |connection| listing::clients(connection, &page))
     }
+}
 
+impl HostValues for SqliteKms {
     fn value(&self, kind: &str, name: &str) -> Pending<'_, Option<Zeroizing<Vec<u8>>>> {
         let (kind, name) = (kind.to_owned(), name.to_owned());
         self.read(move |connection| values::value(connection, &kind, &name))
@@ -124,12 +126,14 @@ impl KmsStore for SqliteKms {
         self.read(values::revision)
     }
 
-    fn audit(&self, after: u64, limit: usize) -> Pending<'_, Vec<AuditEntry>> {
-        self.read(move |connection| listing::audit(connection, after, limit))
-    }
-
     fn backup(&self, to: PathBuf) -> Pending<'_, ()> {
         Box::pin(async move { self.executor.backup(&to).await })
+    }
+}
+
+impl Kept for SqliteKms {
+    fn audit(&self, after: u64, limit: usize) -> Pending<'_, Vec<AuditEntry>> {
+        self.read(move |connection| listing::audit(connection, after, limit))
     }
 
     fn work(&self) -> Work {

@@ -11,7 +11,7 @@ use muster_proto::host::{
 use muster_proto::ids::{Nonce, PoolId, PublisherId, StoreId, Thumbprint};
 use muster_proto::statement::ask::Ticket;
 use muster_proto::time::{Span, Timestamp};
-use muster_store::kms::{Decide, KmsStore, MemoryKms, SqliteKms};
+use muster_store::kms::{ClientTable, Decide, MemoryKms, SqliteKms};
 use muster_store::sqlite::Options;
 use zeroize::Zeroizing;
 
@@ -131,15 +131,15 @@ pub(crate) fn sqlite(directory: &tempfile::TempDir) -> SqliteKms {
     .unwrap()
 }
 
-/// Runs each test on both backends.
+/// Runs each test on every backend of its part.
 macro_rules! contract {
-    ($($(#[$doc:meta])* fn $name:ident($store:ident) $body:block)*) => { $(
+    ($($(#[$doc:meta])* fn $name:ident($store:ident: $part:ident) $body:block)*) => { $(
         mod $name {
             use super::*;
             use crate::common::{identity, sqlite};
             use muster_store::kms::MemoryKms;
 
-            async fn test($store: Arc<dyn KmsStore>) $body
+            async fn test($store: Arc<dyn $part>) $body
 
             #[test]
             fn in_memory() {
@@ -194,7 +194,7 @@ impl Naive {
 /// back a little, and compares everything with the naive count.
 pub(crate) fn random_asks(seed: u64, asks: usize) {
     let directory = tempfile::tempdir().unwrap();
-    let stores: [Arc<dyn KmsStore>; 2] = [
+    let stores: [Arc<dyn ClientTable>; 2] = [
         Arc::new(MemoryKms::new(identity())),
         Arc::new(sqlite(&directory)),
     ];
@@ -257,7 +257,7 @@ pub(crate) fn random_asks(seed: u64, asks: usize) {
 }
 
 async fn compare_pools(
-    stores: &[Arc<dyn KmsStore>; 2],
+    stores: &[Arc<dyn ClientTable>; 2],
     naive: &Naive,
     pools: &[Vec<PoolNumber>],
     now: u64,

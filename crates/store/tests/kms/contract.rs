@@ -11,13 +11,15 @@ use muster_proto::host::{AskFacts, PoolNumber, StoreIdentity, Verdict};
 use muster_proto::ids::StoreId;
 use muster_proto::limits::{CLIENT_ROW_KEPT_SECONDS, STORE_VALUE_BYTES_MAX};
 use muster_proto::reason::{kms, store as reasons};
-use muster_store::kms::{Audited, ClientPage, KmsStore, SqliteKms, ValueChange};
+use muster_store::kms::{
+    Audited, ClientPage, ClientTable, HostValues, Kept, SqliteKms, ValueChange,
+};
 use muster_store::sqlite::Options;
 use zeroize::Zeroizing;
 
 contract! {
     /// Pools get numbers once, whoever asks again.
-    fn pools_are_numbered_once(store) {
+    fn pools_are_numbered_once(store: ClientTable) {
         let one = store.pool(publisher(1), pool_id("cad")).await.unwrap();
         let two = store.pool(publisher(2), pool_id("cad")).await.unwrap();
         let three = store.pool(publisher(1), pool_id("cam")).await.unwrap();
@@ -30,7 +32,7 @@ contract! {
     }
 
     /// A client is counted from its first ask until the hour after its window.
-    fn a_client_counts_for_its_window(store) {
+    fn a_client_counts_for_its_window(store: ClientTable) {
         let pool = store.pool(publisher(1), pool_id("cad")).await.unwrap();
         let desk = desk();
         for client in 0..5 {
@@ -47,7 +49,7 @@ contract! {
     }
 
     /// What was gathered of another store is not decided here, and nothing changes.
-    fn facts_of_another_store_are_refused(store) {
+    fn facts_of_another_store_are_refused(store: ClientTable) {
         let pool = store.pool(publisher(1), pool_id("cad")).await.unwrap();
         let other = AskFacts { store: StoreId([9; 8]), ..facts(&Ask::new(1, pool)) };
         let refused = store.submit(desk(), other, at(NOW)).await.unwrap_err();
@@ -59,7 +61,7 @@ contract! {
     }
 
     /// A renewal moves the end; the ticket goes on; the counters of states are kept.
-    fn a_renewal_moves_the_end(store) {
+    fn a_renewal_moves_the_end(store: ClientTable) {
         let pool = store.pool(publisher(1), pool_id("cad")).await.unwrap();
         let desk = desk();
         let first = Ask::new(1, pool);
@@ -89,7 +91,7 @@ contract! {
     }
 
     /// A successor takes its predecessor's place, in the count and in the audit log.
-    fn a_successor_takes_the_place(store) {
+    fn a_successor_takes_the_place(store: ClientTable) {
         let pool = store.pool(publisher(1), pool_id("cad")).await.unwrap();
         let desk = desk();
         let first = Ask::new(1, pool);
@@ -117,7 +119,7 @@ contract! {
     }
 
     /// A client may sit in several pools; a publisher's clients are counted once for the budget.
-    fn several_pools_and_the_budget(store) {
+    fn several_pools_and_the_budget(store: ClientTable) {
         let cad = store.pool(publisher(1), pool_id("cad")).await.unwrap();
         let cam = store.pool(publisher(1), pool_id("cam")).await.unwrap();
         let desk = desk();
@@ -138,7 +140,7 @@ contract! {
     }
 
     /// Rows leave when nobody asked for long; the end is audited; the count was already right.
-    fn passed_rows_are_removed(store) {
+    fn passed_rows_are_removed(store: ClientTable) {
         let pool = store.pool(publisher(1), pool_id("cad")).await.unwrap();
         let desk = desk();
         for client in 0..10 {
@@ -159,7 +161,7 @@ contract! {
     }
 
     /// Clients are listed page by page, filtered, in the order of their ids.
-    fn clients_are_listed_by_pages(store) {
+    fn clients_are_listed_by_pages(store: ClientTable) {
         let cad = store.pool(publisher(1), pool_id("cad")).await.unwrap();
         let cam = store.pool(publisher(1), pool_id("cam")).await.unwrap();
         let desk = desk();
@@ -186,7 +188,7 @@ contract! {
     }
 
     /// Values change together, with an audit entry and a revision, or not at all.
-    fn values_change_together(store) {
+    fn values_change_together(store: HostValues) {
         let put = |name: &str, value: &[u8]| ("key".to_owned(), name.to_owned(), Zeroizing::new(value.to_vec()));
         let change = |puts, deletes, expected| ValueChange { puts, deletes, said: "keys changed".into(), expected };
         let start = store.revision().await.unwrap();
@@ -213,7 +215,7 @@ contract! {
     }
 
     /// A pool without a number and an ask without a pool are refused and change nothing.
-    fn what_is_not_known_is_refused(store) {
+    fn what_is_not_known_is_refused(store: ClientTable) {
         let pool = store.pool(publisher(1), pool_id("cad")).await.unwrap();
         let mut empty = facts(&Ask::new(1, pool));
         empty.pools.clear();
@@ -224,9 +226,19 @@ contract! {
     }
 
     /// The identity is the one the store was made with; after closing every call is refused.
-    fn the_identity_and_the_end(store) {
+    fn the_identity_and_the_end(store: ClientTable) {
         let found = store.identity().await.unwrap();
         assert_eq!((found.id, found.key), (identity().id, identity().key));
+        let pool = store.pool(publisher(1), pool_id("cad")).await.unwrap();
+        store.close().await.unwrap();
+        assert_eq!(store.pools(at(NOW)).await.unwrap_err().reason, reasons::STOPPED);
+        let late = facts(&Ask::new(1, pool));
+        assert_eq!(store.submit(desk(), late, at(NOW)).await.unwrap_err().reason, reasons::STOPPED);
+        store.close().await.unwrap();
+    }
+
+    /// After closing no value is read or changed.
+    fn the_end_of_values(store: HostValues) {
         store.close().await.unwrap();
         assert_eq!(store.revision().await.unwrap_err().reason, reasons::STOPPED);
         let change = ValueChange { puts: vec![], deletes: vec![], said: String::new(), expected: None };
@@ -256,7 +268,7 @@ proptest::proptest! {
 fn two_hosts_of_one_store_count_once() {
     let directory = tempfile::tempdir().unwrap();
     block_on(async {
-        let store: Arc<dyn KmsStore> = Arc::new(common::sqlite(&directory));
+        let store: Arc<dyn ClientTable> = Arc::new(common::sqlite(&directory));
         let pool = store.pool(publisher(1), pool_id("cad")).await.unwrap();
         let other = Arc::new(Mutex::new(muster_proto::host::Desk::new(
             store.identity().await.unwrap(),
@@ -283,7 +295,7 @@ fn an_ask_prepared_before_a_restore_of_another_store_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str| directory.path().join(name);
     block_on(async {
-        let store: Arc<dyn KmsStore> = Arc::new(common::sqlite(&directory));
+        let store: Arc<dyn ClientTable> = Arc::new(common::sqlite(&directory));
         let pool = store.pool(publisher(1), pool_id("cad")).await.unwrap();
         let prepared = facts(&Ask::new(1, pool));
         let theirs = StoreIdentity {

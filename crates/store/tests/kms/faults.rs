@@ -7,7 +7,9 @@ use std::process::Command;
 
 use muster_proto::host::StoreIdentity;
 use muster_proto::reason::{Reason, kms, store as reasons};
-use muster_store::kms::{Audited, ClientPage, KmsStore, SqliteKms, ValueChange};
+use muster_store::kms::{
+    Audited, ClientPage, ClientTable, HostValues, Kept, SqliteKms, ValueChange,
+};
 use muster_store::sqlite::Options;
 use muster_store::sqlite::rusqlite::Connection;
 

@@ -1,6 +1,6 @@
 //! Figures that are promises: bytes on disk for each client. Times are measured by benchmarks.
 
-use muster_store::kms::KmsStore;
+use muster_store::kms::{ClientTable, Kept};
 use muster_store::sqlite::rusqlite::Connection;
 
 use crate::common::{

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use muster_proto::client::LicenceState;
 use muster_proto::reason::kms;
-use muster_store::kms::{Audited, ClientPage, KmsStore, SqliteKms, ValueChange};
+use muster_store::kms::{
+    Audited, ClientPage, ClientTable, HostValues, Kept, SqliteKms, ValueChange,
+};
 use muster_store::sqlite::Options;
 
 use crate::common::{

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use muster_store::kms::{ClientPage, KmsStore, SqliteKms};
+use muster_store::kms::{ClientPage, ClientTable, SqliteKms};
 use muster_store::sqlite::Options;
 
 use crate::common::{

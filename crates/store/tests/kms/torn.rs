@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use muster_proto::host::PoolNumber;
 use muster_proto::ids::ClientId;
 use muster_proto::reason::{Reason, store as reasons};
-use muster_store::kms::{ClientPage, KmsStore, SqliteKms};
+use muster_store::kms::{ClientPage, ClientTable, Kept, SqliteKms};
 use muster_store::sqlite::Options;
 
 use crate::common::{

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use muster_authority::Authority;
 use muster_proto::host::StoreIdentity;
-use muster_store::kms::{Audited, KmsStore, SqliteKms};
+use muster_store::kms::{Audited, Kept, SqliteKms};
 use muster_store::sqlite::Options;
 use serde_json::Value;
 
