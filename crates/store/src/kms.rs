@@ -4,8 +4,10 @@
 //! file, [`MemoryKms`] both in memory. Each call is one transaction, and a decision runs between
 //! loading and applying, so that a store may run it again.
 
+mod audit;
 mod memory;
 pub mod row;
+mod seats;
 mod sqlite;
 
 use std::future::Future;
@@ -28,6 +30,11 @@ use crate::sqlite::Work;
 
 pub use memory::MemoryKms;
 pub use sqlite::SqliteKms;
+
+/// Asks between two looks for rows whose time has passed, and rows looked at in one: every row is
+/// seen once in half as many asks as there are rows, for less than a microsecond an ask.
+const SWEEP_ASKS: u32 = 32;
+const SWEEP_ROWS: u32 = 64;
 
 /// What a store promises: a result when it is durable, or why not.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send + 'a>>;

@@ -10,6 +10,7 @@ use muster_proto::reason::store as reasons;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::sql;
+use crate::kms::seats::{Move, moves, settled};
 
 /// The name of the row that counts all clients of a publisher.
 const ALL_CLIENTS: &str = "";
@@ -88,49 +89,24 @@ impl<'a> Counters<'a> {
         before: Option<&ClientRow>,
         after: Option<&ClientRow>,
     ) -> Result<(), Refusal> {
-        let seats = |row: Option<&'_ ClientRow>| row.map_or_else(Vec::new, |row| row.seats.clone());
-        let (old, new) = (seats(before), seats(after));
-        for seat in &old {
-            let same = new.iter().find(|other| other.pool == seat.pool);
-            self.shift(
-                seat.pool,
-                Some(seat.until_hour),
-                same.map(|seat| seat.until_hour),
-            )?;
+        for moved in moves(owner, before, after) {
+            self.shift(&moved)?;
         }
-        for seat in &new {
-            if old.iter().all(|other| other.pool != seat.pool) {
-                self.shift(seat.pool, None, Some(seat.until_hour))?;
-            }
-        }
-        let until =
-            |row: Option<&ClientRow>| row.map(ClientRow::until_hour).filter(|hour| *hour > 0);
-        self.shift(owner, until(before), until(after))
+        Ok(())
     }
 
     /// Moves one seat of a pool from one end to another.
-    fn shift(
-        &mut self,
-        pool: PoolNumber,
-        from: Option<u32>,
-        to: Option<u32>,
-    ) -> Result<(), Refusal> {
+    fn shift(&mut self, moved: &Move) -> Result<(), Refusal> {
         const ADD: &str = "INSERT INTO ends VALUES (?1, ?2, ?3) \
                            ON CONFLICT DO UPDATE SET seats = seats + excluded.seats";
-        if from == to {
-            return Ok(());
-        }
         let hour = self.hour;
-        let counter = self.load(pool.0)?;
-        let counts = |end: Option<u32>| u32::from(end.is_some_and(|end| end > hour));
-        let counted = (counter.counted + counts(to)).saturating_sub(counts(from));
+        let counter = self.load(moved.pool.0)?;
+        let counted = moved.count(counter.counted, hour);
         counter.is_changed |= counted != counter.counted;
         counter.counted = counted;
         let mut add = sql(self.connection.prepare_cached(ADD))?;
-        for (end, step) in [(from, -1), (to, 1)] {
-            if let Some(end) = end {
-                sql(add.execute(params![pool.0, end, step]))?;
-            }
+        for (end, step) in moved.ends() {
+            sql(add.execute(params![moved.pool.0, end, step]))?;
         }
         Ok(())
     }
@@ -215,9 +191,5 @@ pub(super) fn settle(
     let mut ended = sql(connection.prepare_cached(ENDED))?;
     let between = params![number, at.min(hour), at.max(hour)];
     let ended: u32 = sql(ended.query_row(between, |row| row.get(0)))?;
-    Ok(if hour > at {
-        counted.saturating_sub(ended)
-    } else {
-        counted.saturating_add(ended)
-    })
+    Ok(settled(counted, at, hour, ended))
 }

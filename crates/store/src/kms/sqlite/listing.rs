@@ -10,7 +10,8 @@ use rusqlite::{Connection, Row, params};
 
 use super::counters::settle;
 use super::sql;
-use super::values::{Event, as_i64};
+use super::values::as_i64;
+use crate::kms::audit::{self, Event};
 use crate::kms::{AuditEntry, Audited, ClientEntry, ClientPage, PoolStatus, Requests, row};
 
 pub(super) fn pools(connection: &Connection, now: Timestamp) -> Result<Vec<PoolStatus>, Refusal> {
@@ -112,30 +113,7 @@ fn event(found: &Row<'_>) -> rusqlite::Result<Option<Audited>> {
     }
     let publisher = PublisherId(found.get(3)?);
     let subject: Vec<u8> = found.get(4)?;
-    let id = |from: usize| {
-        let bytes = subject.get(from..from + 16)?;
-        bytes.try_into().ok().map(ClientId)
-    };
-    let read = || {
-        let client = ClientKey {
-            publisher,
-            client: id(0)?,
-        };
-        if is(Event::FirstSeen) {
-            Some(Audited::FirstSeen(client))
-        } else if is(Event::Ended) {
-            Some(Audited::Ended(client))
-        } else if is(Event::Succeeded) {
-            let predecessor = id(16)?;
-            Some(Audited::Succeeded {
-                client,
-                predecessor,
-            })
-        } else {
-            None
-        }
-    };
-    Ok(read())
+    Ok(audit::of_client(kind, publisher, &subject))
 }
 
 fn unreadable(what: &str) -> Refusal {

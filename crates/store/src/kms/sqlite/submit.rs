@@ -3,9 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use muster_proto::Refusal;
-use muster_proto::host::{
-    AskFacts, AuditEvent, ClientKey, ClientRow, Decision, Known, PoolNumber, hour_of,
-};
+use muster_proto::host::{AskFacts, ClientRow, Decision, Known, PoolNumber, hour_of};
 use muster_proto::ids::ClientId;
 use muster_proto::reason::store as reasons;
 use muster_proto::time::Timestamp;
@@ -13,8 +11,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::counters::Counters;
 use super::sql;
-use super::values::{self, Event, write_audit};
-use crate::kms::{Decide, row};
+use super::values::{self, write_audit};
+use crate::kms::audit::{self, Event};
+use crate::kms::{Decide, SWEEP_ASKS, SWEEP_ROWS, row};
 
 pub(super) fn submit(
     connection: &Connection,
@@ -39,7 +38,8 @@ pub(super) fn submit(
     let decision = desk.decide(&known, facts, now);
     apply(connection, &mut counters, owner, &known, &decision)?;
     if let Some(event) = decision.change.audit {
-        audit(connection, owner, facts.client, event, now)?;
+        let (event, subject) = audit::stored(facts.client.client, event);
+        write_audit(connection, event, Some(owner), &subject, now)?;
     }
     lock(sweep).step(connection, &mut counters, now)?;
     let asked = facts.pools.iter().map(|asked| asked.pool);
@@ -107,36 +107,9 @@ fn apply(
     Ok(())
 }
 
-fn audit(
-    connection: &Connection,
-    owner: PoolNumber,
-    client: ClientKey,
-    event: AuditEvent,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    match event {
-        AuditEvent::FirstSeen => write_audit(
-            connection,
-            Event::FirstSeen,
-            Some(owner),
-            &client.client.0,
-            now,
-        ),
-        AuditEvent::Succeeded { predecessor } => {
-            let both = [client.client.0, predecessor.0].concat();
-            write_audit(connection, Event::Succeeded, Some(owner), &both, now)
-        }
-    }
-}
-
 fn lock(sweep: &Mutex<Sweep>) -> std::sync::MutexGuard<'_, Sweep> {
     sweep.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// Asks between two slices, and rows looked at in one: every row is seen once in half as many asks
-/// as there are rows, for less than a microsecond an ask.
-const ASKS_PER_SLICE: u32 = 32;
-const ROWS_PER_SLICE: u32 = 64;
 
 /// Where the search for passed rows stands. It is lost at a restart and begins anew.
 #[derive(Default)]
@@ -159,7 +132,7 @@ impl Sweep {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         self.asks += 1;
-        if self.asks < ASKS_PER_SLICE {
+        if self.asks < SWEEP_ASKS {
             return Ok(());
         }
         self.asks = 0;
@@ -174,7 +147,7 @@ impl Sweep {
         const NEXT: &str = "SELECT id, publisher, packed FROM clients \
                             WHERE (id, publisher) > (?1, ?2) ORDER BY id, publisher LIMIT ?3";
         let mut next = sql(connection.prepare_cached(NEXT))?;
-        let from = params![self.after.0, self.after.1, ROWS_PER_SLICE];
+        let from = params![self.after.0, self.after.1, SWEEP_ROWS];
         let mut rows = sql(next.query(from))?;
         let (mut passed, mut seen) = (Vec::new(), 0);
         while let Some(found) = sql(rows.next())? {
@@ -194,7 +167,7 @@ impl Sweep {
                 passed.push(Passed { id, owner, row });
             }
         }
-        if seen < ROWS_PER_SLICE {
+        if seen < SWEEP_ROWS {
             self.after = Default::default();
         }
         Ok(passed)

@@ -11,18 +11,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
 use super::sql;
+use crate::kms::audit::Event;
 use crate::kms::{NamedValue, ValueChange};
 use crate::sqlite;
-
-/// Kinds of audit entries. *Warning:* stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event {
-    FirstSeen = 1,
-    Succeeded = 2,
-    Ended = 3,
-    Changed = 4,
-    Restored = 5,
-}
 
 /// Makes the identity of a new store.
 pub(super) fn make_identity(
