@@ -47,6 +47,15 @@ impl Fault {
         }
     }
 
+    /// What an error of an `INSERT` means whose key another transaction may have taken at the same
+    /// time: whoever comes second looks again.
+    pub(crate) fn of_insert(error: &Error) -> Self {
+        match state(error).as_deref() {
+            Some("23505") => Self::Conflict(error.to_string()),
+            _ => Self::of(error),
+        }
+    }
+
     pub(super) fn of(error: &Error) -> Self {
         let what = error.to_string();
         let state = state(error);

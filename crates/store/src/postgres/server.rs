@@ -67,6 +67,14 @@ impl Server {
         self.start(BEGIN).await
     }
 
+    /// Begins a transaction that sees what others committed before each of its statements. It is for
+    /// work that first locks the rows it depends on, so that others queue there: serialisable ones
+    /// that wait for the same row would each begin anew.
+    pub async fn begin_in_turn(&self) -> Result<Transaction, Fault> {
+        const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+        self.start(BEGIN).await
+    }
+
     /// Begins a transaction that only reads, in one snapshot. A standby is not asked: what was
     /// acknowledged is seen.
     pub async fn begin_read(&self) -> Result<Transaction, Fault> {

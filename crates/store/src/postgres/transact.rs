@@ -12,7 +12,7 @@ use muster_proto::reason::store as reasons;
 use sqlx_postgres::PgConnection;
 use tokio::time::{sleep, timeout};
 
-use super::{Fault, Server};
+use super::{Fault, Server, Transaction};
 
 /// Work under way on a connection.
 pub type Working<'a, T> = Pin<Box<dyn Future<Output = Result<T, Fault>> + Send + 'a>>;
@@ -37,22 +37,28 @@ impl Server {
         }
     }
 
+    /// As [`Server::transact`] for work that first locks the rows it depends on: whoever comes
+    /// second waits there for the first, and sees what that one left.
+    pub async fn transact_in_turn<T>(
+        &self,
+        mut work: impl for<'a> FnMut(&'a mut PgConnection) -> Working<'a, T> + Send,
+    ) -> Result<T, Refusal> {
+        let mut retry = Retry::of(self);
+        loop {
+            let run = async { run(self.begin_in_turn().await?, &mut work).await };
+            match run.await {
+                Ok(result) => return Ok(result),
+                Err(fault) => retry.after(fault).await?,
+            }
+        }
+    }
+
     /// Runs work once; the caller decides what follows a fault.
     pub async fn run_once<T>(
         &self,
         mut work: impl for<'a> FnMut(&'a mut PgConnection) -> Working<'a, T> + Send,
     ) -> Result<T, Fault> {
-        let mut transaction = self.begin().await?;
-        let result = in_time(work(transaction.connection())).await;
-        match result {
-            Ok(result) => transaction.commit().await.map(|()| result),
-            // The connection is good and may be kept; should it not be, it is dropped.
-            Err(fault @ (Fault::Refused(_) | Fault::Conflict(_))) => {
-                let _ = transaction.roll_back().await;
-                Err(fault)
-            }
-            Err(fault) => Err(fault),
-        }
+        run(self.begin().await?, &mut work).await
     }
 
     /// Runs a read in one snapshot, and once more where its connection had gone.
@@ -69,9 +75,14 @@ impl Server {
                     continue;
                 }
             };
-            let result = in_time(read(transaction.connection())).await;
-            // Nothing was changed, so nothing can be unknown.
-            let _ = transaction.roll_back().await;
+            let result = match in_time(read(transaction.connection())).await {
+                Ok(result) => {
+                    // Nothing was changed, so nothing can be unknown.
+                    let _ = transaction.roll_back().await;
+                    result
+                }
+                Err(silent) => Err(silent),
+            };
             match result {
                 Ok(result) => return Ok(result),
                 Err(fault) => retry.after(fault).await?,
@@ -80,14 +91,30 @@ impl Server {
     }
 }
 
-/// Work that takes too long is given up with its connection.
-async fn in_time<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+/// Runs work in a transaction and ends it.
+async fn run<T>(
+    mut transaction: Transaction,
+    work: &mut (impl for<'a> FnMut(&'a mut PgConnection) -> Working<'a, T> + Send),
+) -> Result<T, Fault> {
+    let result = in_time(work(transaction.connection())).await?;
+    match result {
+        Ok(result) => transaction.commit().await.map(|()| result),
+        // The connection is good and may be kept; should it not be, it is dropped.
+        Err(fault @ (Fault::Refused(_) | Fault::Conflict(_))) => {
+            let _ = transaction.roll_back().await;
+            Err(fault)
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Work that takes too long is given up, and its connection with it: a server that hangs is told
+/// nothing more, and is not asked a second time, for the asker would wait too long.
+async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Fault> {
     const LIMIT: Duration = Duration::from_millis(POSTGRES_TRANSACTION_MILLISECONDS);
     let silent = || Refusal::new(reasons::SERVER_UNREACHABLE, "it did not answer in time");
-    // A server that hangs is not asked a second time: the asker would wait too long.
-    timeout(LIMIT, work)
-        .await
-        .unwrap_or_else(|_| Err(Fault::Refused(silent())))
+    let done = timeout(LIMIT, work).await;
+    done.map_err(|_| Fault::Refused(silent()))
 }
 
 /// How often a transaction was run, and whether it may be run again.
