@@ -349,6 +349,8 @@ pub const POSTGRES_OUTCOME_PAUSE_MILLISECONDS: u64 = 100;
 pub const POSTGRES_DONE_KEPT_SECONDS: i64 = 86_400;
 /// How often older ones are removed, in seconds.
 pub const POSTGRES_DONE_SWEPT_SECONDS: u64 = 3_600;
+/// Asks to a KMS host that share one transaction on a database server; the rest wait for the next.
+pub const POSTGRES_ASKS_MAX: usize = 1_024;
 /// Database servers that one URL may name.
 pub const POSTGRES_HOSTS_MAX: usize = 8;
 /// Bytes of the URL of a store.

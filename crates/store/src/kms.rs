@@ -1,11 +1,13 @@
 //! What a KMS host remembers: its clients and their counts, its settings and keys, and an audit log.
 //!
 //! A [`ClientTable`] counts, and [`HostValues`] are the host's own; [`SqliteKms`] is both in one
-//! file, [`MemoryKms`] both in memory. Each call is one transaction, and a decision runs between
+//! file, [`MemoryKms`] both in memory, and [`PostgresKms`] is a table that several hosts share on a
+//! database server. Each call is one transaction, and a decision runs between
 //! loading and applying, so that a store may run it again.
 
 mod audit;
 mod memory;
+mod postgres;
 pub mod row;
 mod seats;
 mod sqlite;
@@ -29,6 +31,7 @@ use zeroize::Zeroizing;
 use crate::sqlite::Work;
 
 pub use memory::MemoryKms;
+pub use postgres::PostgresKms;
 pub use sqlite::SqliteKms;
 
 /// Asks between two looks for rows whose time has passed, and rows looked at in one: every row is
@@ -180,6 +183,11 @@ pub struct ClientEntry {
 impl ClientPage {
     fn limit(&self) -> usize {
         self.limit.min(muster_proto::limits::LIST_ROWS_MAX)
+    }
+
+    /// Whether every client is listed.
+    fn takes_all(&self) -> bool {
+        self.publisher.is_none() && self.pools.is_empty()
     }
 
     fn takes(&self, key: &ClientKey, row: &ClientRow) -> bool {

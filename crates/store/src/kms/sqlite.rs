@@ -28,6 +28,9 @@ const SCHEMA: Schema = Schema {
     migrations: &[include_str!("sqlite/1.sql")],
 };
 
+/// A value as it is kept.
+type Value = Zeroizing<Vec<u8>>;
+
 /// A KMS host's store in one file. Cheap to clone.
 #[derive(Clone)]
 pub struct SqliteKms {
@@ -43,13 +46,34 @@ impl SqliteKms {
         options: Options,
         new_identity: impl FnOnce() -> StoreIdentity,
     ) -> Result<Self, Refusal> {
-        let (executor, ()) = Executor::open_with(path, SCHEMA, options, |connection| {
-            values::make_identity(connection, new_identity)
-        })?;
-        Ok(Self {
+        let first = |connection: &Connection| values::make_identity(connection, new_identity);
+        Self::open_with(path, options, first).map(|(store, ())| store)
+    }
+
+    /// As [`SqliteKms::open`], with one value (kind, name) that decides how the rest is opened.
+    pub fn open_and_read(
+        path: &Path,
+        options: Options,
+        new_identity: impl FnOnce() -> StoreIdentity,
+        (kind, name): (&str, &str),
+    ) -> Result<(Self, Option<Value>), Refusal> {
+        Self::open_with(path, options, |connection| {
+            values::make_identity(connection, new_identity)?;
+            values::value(connection, kind, name)
+        })
+    }
+
+    fn open_with<T>(
+        path: &Path,
+        options: Options,
+        first: impl FnOnce(&Connection) -> Result<T, Refusal>,
+    ) -> Result<(Self, T), Refusal> {
+        let (executor, found) = Executor::open_with(path, SCHEMA, options, first)?;
+        let store = Self {
             executor,
             sweep: Arc::default(),
-        })
+        };
+        Ok((store, found))
     }
 
     /// Puts a backup in the place of a store, also under a running service, which sees the revision

@@ -11,7 +11,7 @@ use muster_proto::host::{
 use muster_proto::ids::{Nonce, PoolId, PublisherId, StoreId, Thumbprint};
 use muster_proto::statement::ask::Ticket;
 use muster_proto::time::{Span, Timestamp};
-use muster_store::kms::{ClientTable, Decide, MemoryKms, SqliteKms};
+use muster_store::kms::{ClientTable, Decide, MemoryKms, PostgresKms, SqliteKms};
 use muster_store::sqlite::Options;
 use zeroize::Zeroizing;
 
@@ -21,6 +21,7 @@ pub(crate) const WINDOW: u64 = 30 * 86_400;
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()
         .unwrap()
         .block_on(future)
@@ -131,6 +132,28 @@ pub(crate) fn sqlite(directory: &tempfile::TempDir) -> SqliteKms {
     .unwrap()
 }
 
+/// A table in a database of its own.
+pub(crate) fn postgres() -> PostgresKms {
+    postgres_at(&crate::server::Postgres::shared().database())
+}
+
+/// A host's own opening of a table.
+pub(crate) fn postgres_at(url: &str) -> PostgresKms {
+    PostgresKms::open(url.parse().unwrap(), identity()).unwrap()
+}
+
+/// Several hosts share a table of clients, never what they keep for themselves.
+macro_rules! in_postgres {
+    (ClientTable) => {
+        #[test]
+        fn in_postgres() {
+            block_on(test(Arc::new(crate::common::postgres())));
+        }
+    };
+    (HostValues) => {};
+}
+pub(crate) use in_postgres;
+
 /// Runs each test on every backend of its part.
 macro_rules! contract {
     ($($(#[$doc:meta])* fn $name:ident($store:ident: $part:ident) $body:block)*) => { $(
@@ -151,6 +174,8 @@ macro_rules! contract {
                 let directory = tempfile::tempdir().unwrap();
                 block_on(test(Arc::new(sqlite(&directory))));
             }
+
+            crate::common::in_postgres!($part);
         }
     )* };
 }
@@ -190,25 +215,20 @@ impl Naive {
     }
 }
 
-/// Sends random asks of honest clients through both backends, with time passing and sometimes going
-/// back a little, and compares everything with the naive count.
-pub(crate) fn random_asks(seed: u64, asks: usize) {
-    let directory = tempfile::tempdir().unwrap();
-    let stores: [Arc<dyn ClientTable>; 2] = [
-        Arc::new(MemoryKms::new(identity())),
-        Arc::new(sqlite(&directory)),
-    ];
+/// Sends random asks of honest clients in turn through hosts of one table, whose clocks stand an hour
+/// apart, with time passing and sometimes going back a little. Memory gets the same, and everything
+/// is compared with the naive count.
+pub(crate) fn random_asks(seed: u64, asks: usize, hosts: &[Arc<dyn ClientTable>]) {
     block_on(async {
+        let memory = MemoryKms::new(identity());
         let mut numbers = Numbers(seed);
         let mut naive = Naive::default();
         let mut tickets: BTreeMap<u16, Ticket> = BTreeMap::new();
         let mut pools = Vec::new();
         for name in ["cad", "cam", "cae"] {
-            let mut given = Vec::new();
-            for store in &stores {
-                given.push(store.pool(publisher(1), pool_id(name)).await.unwrap());
-            }
-            pools.push(given);
+            let given = memory.pool(publisher(1), pool_id(name)).await.unwrap();
+            let there = hosts[0].pool(publisher(1), pool_id(name)).await.unwrap();
+            pools.push([given, there]);
         }
         let mut now = NOW;
         for nonce in 1..=asks as u64 {
@@ -219,68 +239,60 @@ pub(crate) fn random_asks(seed: u64, asks: usize) {
             if numbers.below(400) == 0 {
                 now += numbers.below(40 * 24 * HOUR);
             }
+            let host = nonce as usize % hosts.len();
+            let here = now + host as u64 * HOUR;
             let client = numbers.below(300) as u16;
             let (first, second) = (numbers.below(3) as usize, numbers.below(4) as usize);
-            let mut counted = Vec::new();
-            for (index, store) in stores.iter().enumerate() {
-                let pool = |at: usize| pools.get(at).map(|given: &Vec<PoolNumber>| given[index]);
-                let ask = Ask {
+            let ask = |of: usize| {
+                let pool = |at: usize| pools.get(at).map(|given: &[PoolNumber; 2]| given[of]);
+                Ask {
                     nonce,
                     ticket: tickets.get(&client).copied(),
                     second_pool: pool(second).filter(|_| second != first),
                     window: WINDOW,
                     ..Ask::new(client, pool(first).unwrap())
-                };
-                let decision = store.submit(desk(), facts(&ask), at(now)).await.unwrap();
-                assert!(decision.is_granted(), "an honest client: {decision:?}");
-                if index == 0 {
-                    naive.ask(&ask, now);
                 }
-                let counts: Vec<u32> = decision.counts.iter().map(|(_, count)| *count).collect();
-                // The reasons may differ where one store has removed a passed row and one has not.
-                counted.push((decision.verdict, counts, ask));
-            }
-            let (verdict, counts, ask) = &counted[0];
-            let other = &counted[1];
-            assert_eq!((verdict, counts), (&other.0, &other.1), "ask {nonce}");
-            let asked = std::iter::once(ask.pool).chain(ask.second_pool);
-            let expected: Vec<u32> = asked.map(|pool| naive.count(pool, now)).collect();
-            assert_eq!(*counts, expected, "ask {nonce} at {now}");
+            };
+            let asked = facts(&ask(0));
+            let decided = memory.submit(desk(), asked, at(here)).await.unwrap();
+            let asked = facts(&ask(1));
+            let other = hosts[host].submit(desk(), asked, at(here)).await.unwrap();
+            assert!(decided.is_granted(), "an honest client: {decided:?}");
+            let counts = |decision: &Decision| -> Vec<u32> {
+                decision.counts.iter().map(|(_, count)| *count).collect()
+            };
+            // The reasons may differ where one store has removed a passed row and one has not.
+            let (counted, verdict) = (counts(&decided), decided.verdict);
+            assert_eq!((verdict, &counted), (other.verdict, &counts(&other)));
+            naive.ask(&ask(0), here);
+            let pools_asked = std::iter::once(ask(0).pool).chain(ask(0).second_pool);
+            let expected: Vec<u32> = pools_asked.map(|pool| naive.count(pool, here)).collect();
+            assert_eq!(counted, expected, "ask {nonce} at {here}");
             if let Verdict::Granted { ticket } = verdict {
-                tickets.insert(client, *ticket);
+                tickets.insert(client, ticket);
             }
             if nonce % 500 == 0 {
-                compare_pools(&stores, &naive, &pools, now).await;
+                for table in hosts.iter().map(|host| host.as_ref()).chain([&memory as _]) {
+                    compare_pools(table, &naive, &pools, here).await;
+                }
             }
         }
     });
 }
 
 async fn compare_pools(
-    stores: &[Arc<dyn ClientTable>; 2],
+    table: &dyn ClientTable,
     naive: &Naive,
-    pools: &[Vec<PoolNumber>],
+    pools: &[[PoolNumber; 2]],
     now: u64,
 ) {
-    for look in [now - 20 * HOUR, now, now + 100 * HOUR, now + 2 * WINDOW] {
-        let mut listed = Vec::new();
-        for store in stores {
-            let status = store.pools(at(look)).await.unwrap();
-            listed.push(
-                status
-                    .iter()
-                    .map(|pool| (pool.count, pool.requests))
-                    .collect::<Vec<_>>(),
-            );
-        }
-        assert_eq!(listed[0], listed[1]);
-        if look >= now {
-            let expected: Vec<u32> = pools
-                .iter()
-                .map(|given| naive.count(given[0], look))
-                .collect();
-            let counts: Vec<u32> = listed[0].iter().map(|(count, _)| *count).collect();
-            assert_eq!(counts, expected, "at {look}");
-        }
+    for look in [now, now + 100 * HOUR, now + 2 * WINDOW] {
+        let status = table.pools(at(look)).await.unwrap();
+        let counts: Vec<u32> = status.iter().map(|pool| pool.count).collect();
+        let expected: Vec<u32> = pools
+            .iter()
+            .map(|given| naive.count(given[0], look))
+            .collect();
+        assert_eq!(counts, expected, "at {look}");
     }
 }

@@ -11,9 +11,7 @@ use muster_proto::host::{AskFacts, PoolNumber, StoreIdentity, Verdict};
 use muster_proto::ids::StoreId;
 use muster_proto::limits::{CLIENT_ROW_KEPT_SECONDS, STORE_VALUE_BYTES_MAX};
 use muster_proto::reason::{kms, store as reasons};
-use muster_store::kms::{
-    Audited, ClientPage, ClientTable, HostValues, Kept, SqliteKms, ValueChange,
-};
+use muster_store::kms::{Audited, ClientPage, ClientTable, HostValues, SqliteKms, ValueChange};
 use muster_store::sqlite::Options;
 use zeroize::Zeroizing;
 
@@ -246,11 +244,20 @@ contract! {
     }
 }
 
-/// Thousands of random asks over months of time: both backends decide alike, and every count is the
+/// Thousands of random asks over months of time: all backends decide alike, and every count is the
 /// one that a list of all asks gives.
 #[test]
 fn random_asks_are_counted_alike() {
-    common::random_asks(20_261_124, 6_000);
+    let directory = tempfile::tempdir().unwrap();
+    common::random_asks(20_261_124, 6_000, &[Arc::new(common::sqlite(&directory))]);
+}
+
+/// The same through two hosts of one database, whose clocks stand in different hours.
+#[test]
+fn random_asks_of_two_hosts_are_counted_once() {
+    let url = crate::server::Postgres::shared().database();
+    let host = || Arc::new(common::postgres_at(&url)) as Arc<dyn ClientTable>;
+    common::random_asks(20_261_129, 1_500, &[host(), host()]);
 }
 
 proptest::proptest! {
@@ -259,7 +266,8 @@ proptest::proptest! {
     /// The same from any seed; proptest names the one that fails.
     #[test]
     fn asks_of_any_seed_are_counted_alike(seed in proptest::prelude::any::<u64>()) {
-        common::random_asks(seed, 700);
+        let directory = tempfile::tempdir().unwrap();
+        common::random_asks(seed, 700, &[Arc::new(common::sqlite(&directory))]);
     }
 }
 

@@ -10,4 +10,7 @@ mod faults;
 mod figures;
 mod golden;
 mod killed;
+mod postgres;
+#[path = "../../../../testenv/postgres/server.rs"]
+mod server;
 mod torn;
