@@ -4,6 +4,7 @@
 
 pub mod authority;
 pub mod client;
+pub mod database;
 pub mod host;
 
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! The steps of `muster kms doctor`, in order: the host's store, disk and clock, and its service;
+//! The steps of `muster kms doctor`, in order: the host's store, disk and clock, the table of clients
+//! where several hosts share one, and its service;
 //! then for each publisher its certificate, opening key, greeting and authority; then each zone.
 
 use crate::authority::renewable_from;
@@ -9,6 +10,7 @@ use crate::limits::{
 use crate::reason::{Refusal, client, kms as reasons};
 use crate::time::{Span, Timestamp};
 
+use super::database::DatabaseSeen;
 use super::{
     DiskSeen, Finding, Outcome, PortSeen, Report, Steps, Verdict, is_absent, port_line, rough,
     standing,
@@ -23,6 +25,8 @@ const OPENING_KEY_SLACK_SECONDS: u64 = 86_400;
 pub struct Seen {
     /// The store: what opening and reading all of it came to.
     pub store: Result<String, Refusal>,
+    /// The table of clients; none where it is in the host's own store.
+    pub table: Option<DatabaseSeen>,
     /// The directory as it was tried; none where it is missing.
     pub disk: Option<DiskSeen>,
     /// The host's clock, judged against the time since the system's start.
@@ -101,6 +105,10 @@ pub fn judge(seen: &Seen) -> Report {
         Ok(words) => Outcome::ok(words.clone()),
         Err(refusal) => Outcome::refused(refusal),
     });
+    if let Some(table) = &seen.table {
+        // What a host acknowledged and its server lost is a client that asks again in a few days.
+        steps.aside("table", || table.judge(Outcome::warn));
+    }
     steps.aside("clock", || match &seen.clock {
         Ok(now) => Outcome::ok(format!(
             "{now}, in step with the time since the system's start"

@@ -1,6 +1,7 @@
 //! The diagnosis of a host over every fault: exactly the step that fails, and its reason.
 
 use super::*;
+use crate::doctor::database::ReplicationSeen;
 use crate::reason::{Reason, dns, statement, store};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -9,6 +10,7 @@ fn seen() -> Seen {
     let port = ("127.0.0.1:1688".parse().unwrap(), Ok(()));
     Seen {
         store: Ok("whole".into()),
+        table: None,
         disk: None,
         clock: Ok(NOW),
         now: NOW,
@@ -64,6 +66,25 @@ fn warned(step: &'static str, reason: Reason, fault: impl FnOnce(&mut Seen)) {
     let report = judged(fault);
     assert!(!report.fails(), "{report:#?}");
     assert_eq!(steps(&report, Verdict::Warn), [(step, Some(reason))]);
+}
+
+#[test]
+fn a_shared_table_is_a_step_that_none_other_needs() {
+    let table = |answer| {
+        Some(DatabaseSeen {
+            url: "postgres://one/fleet".into(),
+            answer,
+        })
+    };
+    broken("table", store::SERVER_UNREACHABLE, |seen| {
+        seen.table = table(Err(store::SERVER_UNREACHABLE.into()));
+    });
+    warned("table", store::ASYNCHRONOUS, |seen| {
+        seen.table = table(Ok(ReplicationSeen {
+            standbys: vec!["two".into()],
+            ..ReplicationSeen::default()
+        }));
+    });
 }
 
 #[test]
