@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use muster_authority::serve::ServeOptions;
-use muster_host::{DnsOptions, Zone};
+use muster_host::{DnsOptions, Table, Zone};
 use muster_net::dns::{check_name, parse_server};
 use muster_net::http::authority::check_url;
 use muster_proto::Refusal;
@@ -49,6 +49,9 @@ pub(crate) struct KmsConfig {
     pub(crate) listen: Vec<SocketAddr>,
     /// The address of the page of metrics.
     pub(crate) metrics: Option<SocketAddr>,
+    /// The table of clients that several hosts share.
+    #[serde(deserialize_with = "table")]
+    pub(crate) store: Option<Table>,
     /// The authority's address.
     #[serde(deserialize_with = "url")]
     pub(crate) authority: Option<String>,
@@ -99,6 +102,11 @@ pub(crate) trait RoleConfig: DeserializeOwned + Default {
     fn check_alone(&self) -> Result<(), Refusal> {
         Ok(())
     }
+
+    /// The field that makes the file a secret, which others may not read.
+    fn secret(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 impl RoleConfig for AuthorityConfig {
@@ -131,6 +139,11 @@ impl RoleConfig for KmsConfig {
             ..DnsOptions::default()
         };
         options.lines(KMS_PORT).map(drop)
+    }
+
+    fn secret(&self) -> Option<&'static str> {
+        let has_password = self.store.as_ref().is_some_and(Table::has_password);
+        has_password.then_some("store")
     }
 }
 
@@ -181,6 +194,13 @@ fn read<T: RoleConfig>(path: &Path) -> Result<T, Refusal> {
     let bytes = files::read(path, CONFIG_BYTES_MAX)?;
     let text = String::from_utf8(bytes).map_err(|_| wrong(path, "not text"))?;
     let config: T = parse(&text).map_err(|detail| wrong(path, &detail))?;
+    if let Some(field) = config.secret()
+        && files::is_open(path)?
+    {
+        let rule = "it holds a password, and others may read this file: chmod 0600, or keep the \
+                    password in the file that PGPASSFILE names";
+        return Err(wrong(path, &format!("{field}: {rule}")));
+    }
     Ok(config)
 }
 
@@ -252,6 +272,10 @@ fn url<'de, D: Deserializer<'de>>(text: D) -> Result<Option<String>, D::Error> {
     parsed(text, |url| check_url(url).map(|()| url.to_owned()))
 }
 
+fn table<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Table>, D::Error> {
+    parsed(text, str::parse)
+}
+
 fn name<'de, D: Deserializer<'de>>(text: D) -> Result<Option<String>, D::Error> {
     parsed(text, check_name)
 }
@@ -309,6 +333,20 @@ mod tests {
         let said = refused::<ClientConfig>("dns_server = \"nonsense\"");
         assert!(said.starts_with("line 1: dns_server: "), "{said}");
         assert!(said.contains("nonsense"), "{said}");
+    }
+
+    #[test]
+    fn a_password_makes_the_file_a_secret_and_is_never_told() {
+        let read = |text: &str| parse::<KmsConfig>(text).unwrap();
+        let plain = read("store = \"postgres://muster@one,two/fleet?sslmode=verify-full\"");
+        assert_eq!(plain.secret(), None);
+        assert_eq!(read("store = \"own\"").secret(), None);
+        let secret = read("store = \"postgres://muster:geheim@one/fleet\"");
+        assert_eq!(secret.secret(), Some("store"));
+        assert!(!format!("{secret:?}").contains("geheim"));
+        let said = refused::<KmsConfig>("store = \"postgres://muster:geheim@one:port/fleet\"");
+        assert!(said.starts_with("line 1: store: "), "{said}");
+        assert!(!said.contains("geheim"), "{said}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use muster_proto::Refusal;
@@ -26,6 +27,15 @@ pub(crate) fn read(path: &Path, max: usize) -> Result<Vec<u8>, Refusal> {
         return Err(Refusal::new(reasons::FILE_TOO_LARGE, detail));
     }
     Ok(bytes)
+}
+
+/// Whether others than its owner may read a file.
+pub(crate) fn is_open(path: &Path) -> Result<bool, Refusal> {
+    let found = fs::metadata(path).map_err(|error| {
+        let detail = format!("{}: {error}", path.display());
+        Refusal::new(reasons::FILE_UNREADABLE, detail)
+    })?;
+    Ok(found.permissions().mode() & 0o077 != 0)
 }
 
 /// Writes a whole file: beside it first, then renamed over it, so that no half of it is ever seen.

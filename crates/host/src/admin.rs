@@ -24,6 +24,7 @@ use crate::keys::{PublisherKeys, StoredKeys};
 use crate::records::{Clock, DATABASE, Records, Settings, make_dir};
 use crate::refresh::repeat;
 use crate::status::{self, ClientLine, ClientPage, Status};
+use crate::table::Table;
 
 /// How the authority is reached.
 #[derive(Clone, Debug, Default)]
@@ -55,10 +56,11 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Opens a host's directory, making it where it is missing.
-    pub fn open(dir: &Path, machine: Machine) -> Result<Self, Refusal> {
+    /// Opens a host's directory, making it where it is missing. Its clients are in the table given,
+    /// else in the one that the service ran with last, else in the host's own store.
+    pub fn open(dir: &Path, table: Option<&Table>, machine: Machine) -> Result<Self, Refusal> {
         Ok(Self {
-            records: Records::open(dir)?,
+            records: Records::open(dir, table)?,
             machine,
         })
     }
@@ -72,12 +74,16 @@ impl Admin {
     }
 
     /// Opens a host's directory that must be there: looking at a mistyped one makes nothing.
-    pub fn open_existing(dir: &Path, machine: Machine) -> Result<Self, Refusal> {
+    pub fn open_existing(
+        dir: &Path,
+        table: Option<&Table>,
+        machine: Machine,
+    ) -> Result<Self, Refusal> {
         if !dir.join(DATABASE).exists() {
             let detail = format!("{} holds no host", dir.display());
             return Err(Refusal::new(reasons::NOT_CERTIFIED, detail));
         }
-        Self::open(dir, machine)
+        Self::open(dir, table, machine)
     }
 
     /// The one publisher that this host is certified by, as far as its own certificate tells: what
@@ -373,7 +379,14 @@ impl Admin {
             .await
     }
 
-    /// Writes a backup of the store: counts, tickets, keys, settings.
+    /// The shared table of clients, which a backup of this host does not hold; none where there is
+    /// none.
+    pub fn shared_table(&self) -> Option<String> {
+        let shared = self.records.shared.as_ref();
+        shared.map(|shared| shared.url().to_string())
+    }
+
+    /// Writes a backup of the store: keys, settings, and the counts and tickets that it holds.
     pub async fn backup(&self, out: &Path) -> Result<(), Refusal> {
         self.records.values.backup(out.to_path_buf()).await
     }

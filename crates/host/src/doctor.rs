@@ -13,6 +13,7 @@ use muster_net::http::probe::{self, Spoken};
 use muster_net::http::{ClientLimits, Dated};
 use muster_proto::authority::answer::Publisher;
 use muster_proto::doctor::Report;
+use muster_proto::doctor::database::{DatabaseSeen, ReplicationSeen};
 use muster_proto::doctor::host::{
     AuthoritySeen, CertificateSeen, PublisherSeen, Seen, ZoneSeen, judge,
 };
@@ -24,6 +25,8 @@ use muster_proto::statement::root::Root;
 use muster_proto::time::Timestamp;
 use muster_proto::wire::Hello;
 use muster_proto::{Reason, Refusal};
+use muster_store::kms::{ClientTable, PostgresKms};
+use muster_store::postgres::Replication;
 
 use crate::admin::{Admin, accept, client};
 use crate::dns::{Zone, ZoneStatus};
@@ -38,6 +41,7 @@ pub async fn doctor(options: &Options) -> Report {
     let now = muster_machine::clock::now();
     let nothing = |refusal: Refusal| Seen {
         store: Err(refusal),
+        table: None,
         disk: disk.clone(),
         clock: Ok(now),
         now,
@@ -46,7 +50,12 @@ pub async fn doctor(options: &Options) -> Report {
         publishers: Vec::new(),
         zones: Vec::new(),
     };
-    let seen = match Admin::open_existing(&options.dir, options.machine.clone()) {
+    let admin = Admin::open_existing(
+        &options.dir,
+        options.table.as_ref(),
+        options.machine.clone(),
+    );
+    let seen = match admin {
         Err(refusal) => nothing(refusal),
         Ok(admin) => match examine(&admin, options).await {
             Err(refusal) => nothing(refusal),
@@ -85,6 +94,10 @@ async fn examine(admin: &Admin, options: &Options) -> Result<Seen, Refusal> {
     }
     Ok(Seen {
         store: Ok(format!("{}: {bytes} bytes, whole", database.display())),
+        table: match &records.shared {
+            Some(shared) => Some(table(shared).await),
+            None => None,
+        },
         disk: None,
         clock: guard.check(reference.wall, reference.since_boot),
         now: reference.wall,
@@ -95,6 +108,24 @@ async fn examine(admin: &Admin, options: &Options) -> Result<Seen, Refusal> {
         ports,
         publishers,
     })
+}
+
+/// Whether the server of a shared table answers, and how it replicates.
+async fn table(shared: &PostgresKms) -> DatabaseSeen {
+    let seen = |found: Replication| ReplicationSeen {
+        is_synchronous: found.is_synchronous(),
+        version: found.version,
+        standbys: found.standbys.into_iter().map(|it| it.name).collect(),
+    };
+    // The tables, too: a server that answers may know nothing of them.
+    let answer = async {
+        shared.identity().await?;
+        shared.replication().await
+    };
+    DatabaseSeen {
+        url: shared.url().to_string(),
+        answer: answer.await.map(seen),
+    }
 }
 
 /// Whether a process holds the directory's lock. It is held for a moment to find out.

@@ -17,6 +17,7 @@ mod refresh;
 mod service;
 mod state;
 mod status;
+mod table;
 mod unanswered;
 
 pub use admin::{Admin, AuthorityAccess, Renewal};
@@ -27,4 +28,5 @@ pub use enrol::{Enrolled, RootPin, publisher_of};
 pub use records::{Clock, Settings};
 pub use service::{Options, Ready, serve};
 pub use state::KmsHost;
-pub use status::{ClientLine, ClientPage, KeyStatus, PoolStatus, Status};
+pub use status::{ClientLine, ClientPage, KeyStatus, PoolStatus, Status, TableStatus};
+pub use table::Table;

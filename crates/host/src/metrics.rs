@@ -90,13 +90,21 @@ pub(crate) struct Scrape {
 }
 
 impl Scrape {
-    /// The page now. The store is read, a row for each pool.
+    /// The page now. The store is read, a row for each pool; a shared table that does not answer
+    /// leaves its counts out.
     pub(crate) async fn page(&self) -> Result<Page, Refusal> {
         let records = &self.host.records;
-        let pools = records.table.pools(records.now()).await?;
+        let counted = records.table.pools(records.now()).await;
+        let answers = counted.is_ok();
+        let pools = match counted {
+            Err(_) if records.shared.is_some() => Vec::new(),
+            counted => counted?,
+        };
         let zones = records.zones().await?;
         let mut page = Page::new("kms", env!("CARGO_PKG_VERSION"));
         self.host.asks.lock().clone().write(&mut page);
+        let help = "1 while the table of clients answers; asks are refused while it does not";
+        page.gauge("muster_kms_store_up", help, u64::from(answers));
         write_pools(&mut page, &pools);
         write_keys(&mut page, &self.host.all_keys());
         self.write_zones(&mut page, &zones);

@@ -14,19 +14,22 @@ use muster_proto::ids::{PublisherId, StoreId};
 use muster_proto::limits::NEW_IDENTITIES_PER_SOURCE_HOUR;
 use muster_proto::reason::{config, store as reasons};
 use muster_proto::time::{Span, Timestamp};
-use muster_store::kms::{ClientTable, Decide, HostValues, SqliteKms, ValueChange};
+use muster_store::kms::{ClientTable, Decide, HostValues, PostgresKms, SqliteKms, ValueChange};
 use muster_store::sqlite::Options;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::dns::ZoneStatus;
 use crate::keys::{PublisherKeys, StoredKeys};
+use crate::table::Table;
 
 /// The database's name in the host's directory.
 pub(crate) const DATABASE: &str = "kms.db";
 
 const KEYS: &str = "keys";
 const SETTINGS: &str = "settings";
+/// The setting that names the table of clients.
+const TABLE: &str = "table";
 const DNS: &str = "dns";
 
 /// The administrator's settings.
@@ -54,6 +57,10 @@ struct StoredSettings {
 pub(crate) struct Records {
     /// The clients that are counted.
     pub(crate) table: Arc<dyn ClientTable>,
+    /// The same, where it is shared with other hosts.
+    pub(crate) shared: Option<PostgresKms>,
+    /// Its name.
+    pub(crate) named: Table,
     /// This host's own.
     pub(crate) values: Arc<dyn HostValues>,
     clock: Clock,
@@ -63,15 +70,33 @@ pub(crate) struct Records {
 pub type Clock = Arc<dyn Fn() -> ClockReference + Send + Sync>;
 
 impl Records {
-    /// Opens a host's directory, making it where it is missing.
-    pub(crate) fn open(dir: &Path) -> Result<Self, Refusal> {
+    /// Opens a host's directory, making it where it is missing. Its clients are in the table that is
+    /// given, else in the one that the service ran with last, else in the host's own store.
+    pub(crate) fn open(dir: &Path, table: Option<&Table>) -> Result<Self, Refusal> {
         make_dir(dir)?;
         let identity = || StoreIdentity {
             id: StoreId(*random::bytes()),
             key: random::bytes(),
         };
-        let store = SqliteKms::open(&dir.join(DATABASE), Options::default(), identity)?;
-        Ok(Self::over(Arc::new(store), machine_clock()))
+        let path = dir.join(DATABASE);
+        let noted = (SETTINGS, TABLE);
+        let (store, noted) = SqliteKms::open_and_read(&path, Options::default(), identity, noted)?;
+        let named = match (table, noted) {
+            (Some(table), _) => table.clone(),
+            (None, Some(noted)) => decode::<String>(&noted).map(Zeroizing::new)?.parse()?,
+            (None, None) => Table::Own,
+        };
+        let shared = named.open(identity)?;
+        let records = Self::over(Arc::new(store), machine_clock());
+        Ok(match shared {
+            None => records,
+            Some(shared) => Self {
+                table: Arc::new(shared.clone()),
+                shared: Some(shared),
+                named,
+                ..records
+            },
+        })
     }
 
     /// Works on an opened store, which is the table too, by the clocks given.
@@ -81,6 +106,8 @@ impl Records {
     {
         Self {
             table: store.clone(),
+            shared: None,
+            named: Table::Own,
             values: store,
             clock,
         }
@@ -266,6 +293,25 @@ impl Records {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         self.put(SETTINGS, "zones", encode(&zones), None, now).await
+    }
+
+    /// Notes the table that the service runs with: commands look at the same one.
+    pub(crate) async fn put_table(&self, now: Timestamp) -> Result<(), Refusal> {
+        let noted: Option<String> = self.get(SETTINGS, TABLE).await?;
+        let noted = noted.map(Zeroizing::new);
+        let before = noted
+            .as_ref()
+            .map_or(Table::Own.text(), |text| text.as_str());
+        if before == self.named.text() {
+            return Ok(());
+        }
+        let said = format!("counts clients in {}", self.named);
+        tracing::warn!(
+            "clients are counted in another table than before: {}",
+            self.named
+        );
+        let value = encode(&self.named.text());
+        self.put(SETTINGS, TABLE, value, Some(&said), now).await
     }
 
     /// What became of the last DNS updates.

@@ -26,6 +26,7 @@ use crate::dns::DnsOptions;
 use crate::metrics::Scrape;
 use crate::records::Records;
 use crate::state::KmsHost;
+use crate::table::Table;
 use crate::unanswered::UnansweredLog;
 
 const CBOR: &str = "application/cbor";
@@ -40,6 +41,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// Addresses to listen on.
     pub listen: Vec<SocketAddr>,
+    /// Where it counts its clients; without one, where it did last.
+    pub table: Option<Table>,
     /// How it stands in DNS.
     pub dns: DnsOptions,
     /// The machine, for renewals.
@@ -64,7 +67,7 @@ impl Ready {
     /// Opens the directory and the port. Refuses when the host is not certified, the port is taken,
     /// or the store cannot be opened.
     pub async fn open(options: Options) -> Result<Self, Refusal> {
-        let records = Records::open(&options.dir)?;
+        let records = Records::open(&options.dir, options.table.as_ref())?;
         let lock = lock_service(&options.dir)?;
         let admin = Admin::over(records, options.machine);
         let shared = KmsHost::load(&admin).await?;
@@ -78,6 +81,7 @@ impl Ready {
             .map(ToString::to_string)
             .collect();
         let (records, now) = (&shared.records, shared.records.now());
+        records.put_table(now).await?;
         records.put_listen(&addresses, now).await?;
         let zones = options.dns.zones.iter().map(|zone| zone.name.as_str());
         records

@@ -108,7 +108,8 @@ impl KmsHost {
     pub async fn upkeep(&self) -> Result<(), Refusal> {
         let now = self.trusted_now()?;
         let reference = self.records.reference();
-        self.records.put_clock_reference(reference, None).await?;
+        // Where the clients are counted elsewhere, no ask would notice that the disk has failed.
+        self.heed(self.records.put_clock_reference(reference, None).await)?;
         // At once, not when the change is followed: until then the next check would still reckon from
         // the note before.
         lock(&self.clock).confirm(reference);
@@ -172,7 +173,11 @@ impl KmsHost {
         facts: AskFacts,
         now: Timestamp,
     ) -> Result<Decision, Refusal> {
-        let outcome = self.records.submit(&self.desk, facts, now).await;
+        self.heed(self.records.submit(&self.desk, facts, now).await)
+    }
+
+    /// Notices a store that has stopped by itself.
+    fn heed<T>(&self, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
         if matches!(&outcome, Err(refusal) if refusal.reason == store_reasons::STOPPED) {
             self.store_ended.send_replace(true);
         }

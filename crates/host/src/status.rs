@@ -21,7 +21,9 @@ use crate::records::Settings;
 pub struct Status {
     /// Where the service listens or last listened.
     pub listen: Vec<String>,
-    /// Counts by pool.
+    /// Where the clients are counted.
+    pub table: TableStatus,
+    /// Counts by pool; none while a shared table does not answer.
     pub pools: Vec<PoolStatus>,
     /// Installed host product keys with their certificates.
     pub keys: Vec<KeyStatus>,
@@ -31,6 +33,17 @@ pub struct Status {
     pub settings: Settings,
     /// What needs an administrator now.
     pub warnings: Vec<Refusal>,
+}
+
+/// Where the clients are counted.
+#[derive(Debug)]
+pub struct TableStatus {
+    /// `own`, or the URL without its password.
+    pub name: String,
+    /// Whether other hosts may count there too.
+    pub is_shared: bool,
+    /// Whether it answers.
+    pub answers: bool,
 }
 
 /// One count pool.
@@ -159,20 +172,39 @@ pub(crate) async fn read(records: &Records, now: Timestamp) -> Result<Status, Re
             .collect(),
     };
     let dns = zones(records, &mut warnings).await?;
+    let (table, counted) = counted(records, now, &mut warnings).await?;
     Ok(Status {
         listen: records.listen().await?,
-        pools: records
-            .table
-            .pools(now)
-            .await?
-            .into_iter()
-            .map(pool)
-            .collect(),
+        table,
+        pools: counted.into_iter().map(pool).collect(),
         keys,
         dns,
         settings: records.settings().await?,
         warnings,
     })
+}
+
+/// The table and its pools. While a shared one does not answer there are none: the rest of a status
+/// is the host's own, and an administrator needs it then.
+async fn counted(
+    records: &Records,
+    now: Timestamp,
+    warnings: &mut Vec<Refusal>,
+) -> Result<(TableStatus, Vec<store::PoolStatus>), Refusal> {
+    let counted = records.table.pools(now).await;
+    let table = TableStatus {
+        name: records.named.to_string(),
+        is_shared: records.shared.is_some(),
+        answers: counted.is_ok(),
+    };
+    let pools = match counted {
+        Err(refusal) if table.is_shared => {
+            warnings.push(refusal);
+            Vec::new()
+        }
+        counted => counted?,
+    };
+    Ok((table, pools))
 }
 
 /// The zones that are configured. Records that stand in others are named once, together.

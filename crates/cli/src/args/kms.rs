@@ -16,6 +16,16 @@ pub(crate) struct KmsDir {
     /// The configuration file [default: /etc/muster/kms.toml].
     #[arg(long, global = true, env = "MUSTER_KMS_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Count machines in a PostgreSQL table that several hosts share, postgres://USER@HOST/DATABASE;
+    /// `own` goes back to this host's own [default: where the service counted last, else its own].
+    #[arg(
+        long,
+        global = true,
+        env = "MUSTER_KMS_STORE",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub(crate) store: Option<String>,
     /// Read /etc/machine-id, /sys and /proc under this directory: images, containers, tests.
     #[arg(long, global = true, env = "MUSTER_SYSROOT", value_name = "DIR")]
     pub(crate) sysroot: Option<PathBuf>,

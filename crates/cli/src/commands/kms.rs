@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use muster_host::{
     Admin, AuthorityAccess, ClientPage, DnsOptions, Enrolled, Options, Ready, Renewal, RootPin,
+    Table,
 };
 use muster_machine::Machine;
 use muster_net::dns::{TsigKey, parse_server};
@@ -96,6 +97,8 @@ pub(super) async fn run(args: KmsArgs) -> Result<Report, Refusal> {
 struct Host {
     dir: PathBuf,
     config: KmsConfig,
+    /// Where it is told to count.
+    table: Option<Table>,
     machine: Machine,
 }
 
@@ -103,20 +106,23 @@ impl Host {
     fn open(at: &KmsDir) -> Result<Self, Refusal> {
         let config: KmsConfig = config::load(at.config.as_deref(), "kms")?;
         let dir = dirs::role_dir(at.dir.as_deref(), config.dir.as_deref(), "kms");
+        // Read here and not by the parser of arguments, which would show the password of a wrong one.
+        let table = at.store.as_deref().map(str::parse).transpose()?;
         Ok(Self {
             dir,
+            table: table.or_else(|| config.store.clone()),
             config,
             machine: Machine::at(at.sysroot.as_deref()),
         })
     }
 
     fn admin(&self) -> Result<Admin, Refusal> {
-        Admin::open_existing(&self.dir, self.machine.clone())
+        Admin::open_existing(&self.dir, self.table.as_ref(), self.machine.clone())
     }
 
     /// For the verbs that make a host where there is none.
     fn make(&self) -> Result<Admin, Refusal> {
-        Admin::open(&self.dir, self.machine.clone())
+        Admin::open(&self.dir, self.table.as_ref(), self.machine.clone())
     }
 
     fn access(&self, args: &AccessArgs) -> AuthorityAccess {
@@ -147,6 +153,7 @@ impl Host {
         };
         Ok(Options {
             dir: self.dir.clone(),
+            table: self.table.clone(),
             listen,
             dns: dns_options(dns, &self.config, &self.machine)?,
             machine: self.machine.clone(),
@@ -225,12 +232,20 @@ impl Host {
     }
 
     async fn backup(&self, out: &Path) -> Result<Report, Refusal> {
-        self.admin()?.backup(out).await?;
+        let admin = self.admin()?;
+        admin.backup(out).await?;
         let text = format!(
             "Backup written to {}. It holds this host's keys.",
             out.display()
         );
-        Ok(Report::new(json!({ "backup": out }), text))
+        let shared = admin.shared_table();
+        let report = Report::new(json!({ "backup": out, "not_in_it": shared }), text);
+        Ok(match shared {
+            None => report,
+            Some(table) => report.say(format!(
+                "note: the machines are counted in {table}; that database needs a backup of its own"
+            )),
+        })
     }
 
     fn restore(&self, file: &Path) -> Result<Report, Refusal> {

@@ -24,6 +24,11 @@ pub(super) fn status(status: &Status) -> Report {
 pub(crate) fn status_json(status: &Status) -> Value {
     json!({
         "listen": status.listen.first(),
+        "store": {
+            "name": status.table.name,
+            "shared": status.table.is_shared,
+            "answers": status.table.answers,
+        },
         "pools": status.pools.iter().map(pool_json).collect::<Vec<_>>(),
         "keys": status.keys.iter().map(key_json).collect::<Vec<_>>(),
         "dns": status.dns.iter().map(zone_json).collect::<Vec<_>>(),
@@ -90,6 +95,13 @@ fn status_text(status: &Status) -> String {
         [] => "The service has not run yet.\n".to_owned(),
         listen => format!("Listens on {}.\n", listen.join(", ")),
     };
+    if status.table.is_shared {
+        let answers = match status.table.answers {
+            true => "",
+            false => ", which does not answer",
+        };
+        text.push_str(&format!("Counts in {}{answers}.\n", status.table.name));
+    }
     for key in &status.keys {
         let until = match key.not_after {
             Some(end) => format!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use muster_authority::serve::{ServeOptions, bind, serve};
 use muster_authority::{Authority, Ceremony, KeyOrder};
-use muster_host::{Admin, AuthorityAccess, DnsOptions, Options, Ready, RootPin, Status};
+use muster_host::{Admin, AuthorityAccess, DnsOptions, Options, Ready, RootPin, Status, Table};
 use muster_machine::{Machine, clock};
 use muster_net::dns::server::LabDns;
 use muster_net::dns::{Resolver, SERVICE, TsigKey};
@@ -177,7 +177,7 @@ async fn start_host(
 ) -> Result<(Admin, Ready), Refusal> {
     let path = dir.join("kms");
     let machine = Machine::declared(&write_hardware(dir, "kms")?);
-    let admin = Admin::open(&path, machine.clone())?;
+    let admin = Admin::open(&path, Some(&Table::Own), machine.clone())?;
     let access = AuthorityAccess {
         url: Some(url.to_owned()),
         ..AuthorityAccess::default()
@@ -203,6 +203,7 @@ async fn start_host(
     };
     let options = Options {
         dir: path,
+        table: Some(Table::Own),
         listen: vec![LOOPBACK],
         dns,
         machine,
