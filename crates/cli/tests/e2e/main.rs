@@ -25,6 +25,9 @@ mod publishers;
 mod removing;
 mod renewal;
 mod rounds;
+#[path = "../../../../testenv/postgres/server.rs"]
+mod server;
+mod shared_table;
 mod six_by_ten;
 mod supervised;
 mod thousand;

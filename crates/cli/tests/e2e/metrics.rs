@@ -25,11 +25,11 @@ fn get(address: &str, path: &str) -> (String, String) {
 }
 
 /// One page, as a monitoring system reads it.
-struct Page(Vec<String>);
+pub(crate) struct Page(Vec<String>);
 
 impl Page {
     /// Scrapes a service that has said where its page stands.
-    fn of(service: &Service) -> (Self, String) {
+    pub(crate) fn of(service: &Service) -> (Self, String) {
         let said = service.log();
         let address = said
             .iter()
@@ -42,7 +42,7 @@ impl Page {
         (Self::at(&address), address)
     }
 
-    fn at(address: &str) -> Self {
+    pub(crate) fn at(address: &str) -> Self {
         let (status, body) = get(address, "/metrics");
         assert_eq!(status, "HTTP/1.1 200 OK");
         Self(body.lines().map(str::to_owned).collect())
@@ -59,7 +59,7 @@ impl Page {
         line.rsplit_once(' ')?.1.parse().ok()
     }
 
-    fn demand(&self, name: &str, labels: &[&str]) -> f64 {
+    pub(crate) fn demand(&self, name: &str, labels: &[&str]) -> f64 {
         self.value(name, labels)
             .unwrap_or_else(|| panic!("{name} {labels:?} is not on the page: {:#?}", self.0))
     }
