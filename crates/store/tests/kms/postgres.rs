@@ -2,6 +2,7 @@
 //! restarted, a database of another past. What is counted stays exact.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use muster_proto::host::{PoolNumber, StoreIdentity};
@@ -31,49 +32,50 @@ async fn run(url: &str, sql: &str) {
     transaction.commit().await.unwrap();
 }
 
-/// Asks until it is granted, always with the same nonce, as a client does; how often it was refused
-/// with each of the reasons that a fault may have.
-async fn ask_until_granted(host: &PostgresKms, ask: Ask) -> u32 {
-    let mut refused = 0;
+/// How many asks were refused.
+type Refused = Arc<AtomicU64>;
+
+/// Asks until it is granted, always with the same nonce, as a client does. It may be refused with the
+/// reasons of a fault alone.
+async fn ask_until_granted(host: &PostgresKms, ask: Ask, refused: &Refused) {
     loop {
         match host.submit(desk(), facts(&ask), at(NOW)).await {
             Ok(decision) => {
                 assert!(decision.is_granted(), "{decision:?}");
-                return refused;
+                return;
             }
             Err(refusal) => {
                 let expected = [reasons::OUTCOME_UNKNOWN, reasons::SERVER_UNREACHABLE];
                 assert!(expected.contains(&refusal.reason), "{refusal}");
-                refused += 1;
+                refused.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 }
 
-/// Each of the clients asks one of the hosts until it is granted, sixteen at a time; the refusals.
-/// With every eighth that is done something happens to the others.
+/// Each of the clients asks one of the hosts until it is granted, sixteen at a time. With every
+/// eighth that is done something happens to the others.
 async fn ask_all(
     hosts: &[PostgresKms],
     clients: std::ops::Range<u16>,
     pool: PoolNumber,
+    refused: &Refused,
     happens: impl AsyncFn(),
-) -> u32 {
+) {
     let mut asks = JoinSet::new();
-    let mut refused = 0;
     for client in clients {
         if asks.len() == 16 {
-            refused += asks.join_next().await.unwrap().unwrap();
+            asks.join_next().await.unwrap().unwrap();
         }
         if client % 8 == 0 {
             happens().await;
         }
         let host = hosts[usize::from(client) % hosts.len()].clone();
-        asks.spawn(async move { ask_until_granted(&host, Ask::new(client, pool)).await });
+        let refused = Arc::clone(refused);
+        let ask = Ask::new(client, pool);
+        asks.spawn(async move { ask_until_granted(&host, ask, &refused).await });
     }
-    while let Some(done) = asks.join_next().await {
-        refused += done.unwrap();
-    }
-    refused
+    asks.join_all().await;
 }
 
 async fn nothing() {}
@@ -115,10 +117,13 @@ fn hosts_that_race_count_every_client_once() {
         assert_eq!(numbers.len(), 1, "one number, whoever came first");
         let pool = numbers.into_iter().next().unwrap();
         let mut crowds = JoinSet::new();
+        let refused = Refused::default();
         for host in hosts.clone() {
-            crowds.spawn(async move { ask_all(&[host], 0..300, pool, nothing).await });
+            let refused = Arc::clone(&refused);
+            crowds.spawn(async move { ask_all(&[host], 0..300, pool, &refused, nothing).await });
         }
-        let refused: u32 = crowds.join_all().await.into_iter().sum();
+        crowds.join_all().await;
+        let refused = refused.load(Ordering::Relaxed);
         assert_eq!(refused, 0, "nobody has to ask again");
         check(&hosts[0], 300).await;
         let pools = hosts[1].pools(at(NOW)).await.unwrap();
@@ -150,7 +155,7 @@ fn cut_connections_cost_nothing_but_a_second_ask() {
             cuts.fetch_add(ran.unwrap().rows_affected(), Ordering::Relaxed);
             transaction.roll_back().await.unwrap();
         };
-        ask_all(&hosts, 0..500, pool, cut).await;
+        ask_all(&hosts, 0..500, pool, &Refused::default(), cut).await;
         let cuts = cuts.into_inner();
         assert!(cuts > 20, "the control: there were cuts: {cuts}");
         check(&hosts[0], 500).await;
@@ -166,20 +171,24 @@ fn a_restarted_server_is_found_again() {
     block_on(async {
         let host = postgres_at(&url);
         let pool = host.pool(publisher(1), pool_id("cad")).await.unwrap();
-        ask_all(std::slice::from_ref(&host), 0..40, pool, nothing).await;
-        let crowd = host.clone();
-        let asking = tokio::spawn(async move { ask_all(&[crowd], 40..400, pool, nothing).await });
-        server.down();
-        // While the first waits the others begin to ask, so the second stands behind some of them.
-        for _ in 0..2 {
-            let ask = facts(&Ask::new(0, pool));
-            let refusal = host.submit(desk(), ask, at(NOW)).await.unwrap_err();
-            assert_eq!(refusal.reason, reasons::SERVER_UNREACHABLE, "{refusal}");
+        let refused = Refused::default();
+        let (crowd, count) = (host.clone(), Arc::clone(&refused));
+        let asking =
+            tokio::spawn(async move { ask_all(&[crowd], 0..400, pool, &count, nothing).await });
+        while host.work().changes < 40 {
+            tokio::task::yield_now().await;
         }
+        server.down();
+        while refused.load(Ordering::Relaxed) < 16 {
+            tokio::task::yield_now().await;
+        }
+        let ask = facts(&Ask::new(0, pool));
+        let refusal = host.submit(desk(), ask, at(NOW)).await.unwrap_err();
+        assert_eq!(refusal.reason, reasons::SERVER_UNREACHABLE, "{refusal}");
         let refusal = host.pools(at(NOW)).await.unwrap_err();
         assert_eq!(refusal.reason, reasons::SERVER_UNREACHABLE, "{refusal}");
         server.up();
-        assert!(asking.await.unwrap() > 0, "the control: some were refused");
+        asking.await.unwrap();
         check(&host, 400).await;
     });
     server.down();
