@@ -6,6 +6,7 @@ pub mod authority;
 pub mod client;
 pub mod database;
 pub mod host;
+pub mod replication;
 
 use std::net::SocketAddr;
 

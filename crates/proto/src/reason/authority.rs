@@ -60,6 +60,14 @@ reasons! {
         "The issuing certificate ends soon",
         "it is nearly five years old, or the root gave it a shorter life",
         "make a new issuing key: `muster authority rotate`";
+    OTHER_PUBLISHER = "MUSTER-AUT-0015",
+        "The database holds another publisher's authority",
+        "the URL of another publisher's store was given, or another directory",
+        "give a database of its own to each publisher; copies of one directory share theirs";
+    STORE_ON_SERVER = "MUSTER-AUT-0016",
+        "The store is on a database server, which makes its own backups",
+        "`backup` and `restore` are for the file of a store; half a copy would be worth nothing",
+        "use pg_basebackup with the log archived, or pg_dump; after a restore run `muster authority restored`";
 
     PRODUCT_UNKNOWN = "MUSTER-AUT-0020",
         "There is no product of this id",

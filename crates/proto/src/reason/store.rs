@@ -90,4 +90,10 @@ reasons! {
     ASYNCHRONOUS = "MUSTER-STO-0029", "The database server answers before a second one has the change",
         "it replicates asynchronously: losing it loses what it had acknowledged",
         "set synchronous_commit = on and synchronous_standby_names, or Patroni's synchronous_mode";
+    NOT_DURABLE = "MUSTER-STO-0030", "The database server answers before its own disk has the change",
+        "fsync, full_page_writes or synchronous_commit is off: a crash loses what it had acknowledged",
+        "set all three to on and reload the server";
+    NO_STANDBY = "MUSTER-STO-0031", "The database server waits for a second one that is not there",
+        "synchronous_standby_names names standbys of which none is connected: no change comes to its end",
+        "start the standby, or name another one";
 }
