@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use muster_proto::Refusal;
 use muster_proto::authority::answer::{Publisher, RevocationList};
 use muster_proto::authority::{GuessLimiter, publish};
+use muster_proto::doctor::replication::ReplicationSeen;
 use muster_proto::ids::PublisherId;
 use muster_proto::key::{KeyRing, KeySecret};
 use muster_proto::reason::store as store_reasons;
@@ -13,13 +14,15 @@ use muster_proto::statement::revocations::{RevocationSet, Revocations};
 use muster_proto::statement::root::Root;
 use muster_proto::statement::{Anchor, Envelope, Typ};
 use muster_proto::time::Timestamp;
-use muster_store::authority::{AuditEntry, AuthorityStore, SqliteAuthority, Tables, ops};
+use muster_store::authority::ops::{self, Marks};
+use muster_store::authority::{AuditEntry, AuthorityStore, Tables};
 
 use crate::directory;
 use crate::signer::{FileKeys, IssuingKeys};
+use crate::store::Store;
 
 /// An authority's directory at work. Cheap to share behind an [`Arc`].
-pub struct Authority<S = SqliteAuthority> {
+pub struct Authority<S = Store> {
     pub(crate) directory: PathBuf,
     pub(crate) store: S,
     pub(crate) root: Root,
@@ -42,7 +45,7 @@ impl<S> std::fmt::Debug for Authority<S> {
 /// How often a change that another one overtook is tried anew.
 pub(crate) const TRIES_MAX: usize = 8;
 
-impl Authority<SqliteAuthority> {
+impl Authority {
     /// Opens an authority's directory.
     ///
     /// # Errors
@@ -50,13 +53,40 @@ impl Authority<SqliteAuthority> {
     pub async fn open(directory: &Path) -> Result<Self, Refusal> {
         let root = directory::read_root(directory)?;
         let secret = directory::read_key_secret(directory)?;
-        let store = SqliteAuthority::open(&directory::present_store(directory)?)?;
+        let store = Store::open(directory, &root).await?;
         Ok(Self::assemble(directory, store, root, &secret))
+    }
+
+    /// Has a directory remember another URL of its store's server: other hosts, another user.
+    ///
+    /// # Errors
+    /// `ALREADY_INITIALISED` where the store is a file; as [`Authority::open`] of that URL, and the
+    /// directory is then left as it is.
+    pub async fn move_to(directory: &Path, server: &str) -> Result<(), Refusal> {
+        let root = directory::read_root(directory)?;
+        let store = Store::open_other(directory, server, &root).await?;
+        store.close().await;
+        store.remember(directory, Some(server))
     }
 
     /// Finishes what waits and closes the store.
     pub async fn close(&self) {
-        self.store.executor().close().await;
+        self.store.close().await;
+    }
+
+    /// How the server of the store keeps what it acknowledges; nothing where the store is a file.
+    ///
+    /// # Errors
+    /// Why the server does not answer.
+    pub async fn replication(&self) -> Result<Option<ReplicationSeen>, Refusal> {
+        self.store.replication().await
+    }
+
+    /// After the store's server was brought back to an earlier time: what may have been given out
+    /// since is not given out again, as after [`Authority::restore`].
+    pub async fn restored(&self, now: Timestamp) -> Result<(), Refusal> {
+        let raise = move |tables: &mut dyn Tables| ops::raise_floors(tables, Marks::default(), now);
+        self.store.change(raise).await
     }
 }
 

@@ -13,19 +13,26 @@ use muster_store::authority::SqliteAuthority;
 
 use crate::Authority;
 use crate::files::Owner;
-use crate::{directory, files};
+use crate::{directory, files, store};
 
-impl Authority<SqliteAuthority> {
+impl Authority {
     /// Copies the store into one file (0600) while it is being used. The files of [`key_files`] are
     /// not in the copy.
+    ///
+    /// # Errors
+    /// `STORE_ON_SERVER` where a database server keeps the store.
     pub async fn backup(&self, to: &Path) -> Result<(), Refusal> {
-        self.store.executor().backup(to).await
+        self.store.file()?.executor().backup(to).await
     }
 
     /// The same, and copies of the key files into the directory that it returns (0700, each 0600):
     /// whoever takes both is this publisher. They are copied before the store, so that no crash
     /// leaves one whose keys are missing, and again after it, for keys that were made meanwhile.
+    ///
+    /// # Errors
+    /// As [`Authority::backup`]; nothing is copied then.
     pub async fn backup_with_keys(&self, to: &Path) -> Result<PathBuf, Refusal> {
+        self.store.file()?;
         let keys = keys_of(to);
         files::make_directory(&keys)?;
         self.copy_keys(&keys)?;
@@ -55,9 +62,11 @@ impl Authority<SqliteAuthority> {
     /// versions go on above it. Hosts certified since must be activated again.
     ///
     /// # Errors
-    /// `NO_BACKUP` when it is none of an authority; the store is then left as it is.
+    /// `NO_BACKUP` when it is none of an authority, `STORE_ON_SERVER`; the store is then left as it
+    /// is.
     /// `NOT_INITIALISED` or `FILE_UNREADABLE` when the directory lacks its root or its key files.
     pub fn restore(from: &Path, directory: &Path) -> Result<(), Refusal> {
+        store::check_file(directory)?;
         directory::read_root(directory)?;
         directory::read_key_secret(directory)?;
         let now = muster_machine::clock::now();
@@ -71,6 +80,7 @@ impl Authority<SqliteAuthority> {
     /// As [`Authority::restore`]; `FILE_UNWRITABLE` where a file of that name with other contents is
     /// there: no key is ever replaced. All files are read before the first is written.
     pub fn restore_with_keys(from: &Path, directory: &Path) -> Result<(), Refusal> {
+        store::check_file(directory)?;
         let mut missing = Vec::new();
         for path in key_files(&keys_of(from))? {
             let file = KeyFile::read(&path)?;

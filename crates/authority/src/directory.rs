@@ -8,6 +8,7 @@
 //! issuing-….key       an issuing key; old ones stay, to open what was sealed to them
 //! pending.req         a request that waits for the root's answer
 //! authority.db        everything else
+//! store.url           in its place, where a database server keeps everything else
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -22,13 +23,14 @@ use muster_proto::reason::{authority as reasons, config};
 use muster_proto::statement::request::Request;
 use muster_proto::statement::root::Root;
 use muster_proto::time::Timestamp;
-use muster_store::authority::{AuthorityStore, SqliteAuthority, Tables, ops};
+use muster_store::authority::{AuthorityStore, Tables, ops, owning};
 
 use crate::Authority;
 use crate::files::{self, Owner};
 use crate::issuing::{IssuingReport, Rotation, make_request};
 use crate::root::{KEYS_DEFAULT, RootKeys, UNKNOWN_PUBLISHER};
 use crate::signer::FileKeys;
+use crate::store::Store;
 
 /// Where the root is.
 #[derive(Clone, Debug)]
@@ -51,7 +53,7 @@ pub struct Init {
     pub request: Option<Vec<u8>>,
 }
 
-impl Authority<SqliteAuthority> {
+impl Authority {
     /// Makes an authority in a directory, or opens it when it was made with the same arguments.
     ///
     /// # Errors
@@ -64,7 +66,26 @@ impl Authority<SqliteAuthority> {
         ceremony: Ceremony,
         now: Timestamp,
     ) -> Result<(Self, Init), Refusal> {
+        Self::init_on(None, directory, publisher, url, ceremony, now).await
+    }
+
+    /// The same with its store on the database server of a URL, which the directory keeps. Another
+    /// URL of the same database may be given later.
+    ///
+    /// # Errors
+    /// As [`Authority::init`]; why the server does not answer; `OTHER_PUBLISHER` where the database
+    /// is another one's.
+    pub async fn init_on(
+        server: Option<&str>,
+        directory: &Path,
+        publisher: &str,
+        url: Option<&str>,
+        ceremony: Ceremony,
+        now: Timestamp,
+    ) -> Result<(Self, Init), Refusal> {
         let url = url.map(check_url).transpose()?;
+        // A server before anything is made here: its database may be another's.
+        let store = open_server(directory, server).await?;
         files::make_directory(directory)?;
         let root_is_here = matches!(ceremony, Ceremony::Here);
         let root = match ceremony {
@@ -72,15 +93,21 @@ impl Authority<SqliteAuthority> {
             Ceremony::Offline(root) => pin_root(directory, root)?,
         };
         let secret = make_key_secret(directory)?;
-        let store = SqliteAuthority::open(&store_path(directory))?;
+        let store = match store {
+            Some(store) => store,
+            None => Store::open_file(directory)?,
+        };
+        let owner = (!store.is_file()).then(|| root.fingerprint());
         let authority = Self::assemble(directory, store, root, &secret);
         let name = publisher.to_owned();
         let set = move |tables: &mut dyn Tables| {
+            owner.map_or(Ok(()), |owner| owning::own(tables, owner))?;
             ops::set_setting(tables, "publisher", &name, now)?;
             url.iter()
                 .try_for_each(|url| ops::set_setting(tables, "url", url, now))
         };
         authority.store.change(set).await?;
+        authority.store.remember(directory, server)?;
         let mut init = Init {
             root_is_here,
             issuing: authority.newest_issuing().await?,
@@ -94,16 +121,15 @@ impl Authority<SqliteAuthority> {
         }
         Ok((authority, init))
     }
-}
 
-impl Authority<SqliteAuthority> {
     /// Makes an authority whose root is offline and not known here yet: the request for it to sign.
     /// Its answer brings the root, which [`Authority::pin_root_of`] pins. Asked again, the same
     /// request.
     ///
     /// # Errors
-    /// `ALREADY_INITIALISED` when a root is pinned already.
+    /// `ALREADY_INITIALISED` when a root is pinned already; as [`Authority::init_on`] of the server.
     pub async fn init_unpinned(
+        server: Option<&str>,
         directory: &Path,
         publisher: &str,
         url: Option<&str>,
@@ -113,9 +139,13 @@ impl Authority<SqliteAuthority> {
         if let Some(pinned) = root_if_there(directory)? {
             return Err(already(&format!("its root is {}", pinned.fingerprint())));
         }
+        let store = open_server(directory, server).await?;
         files::make_directory(directory)?;
         make_key_secret(directory)?;
-        let store = SqliteAuthority::open(&store_path(directory))?;
+        let store = match store {
+            Some(store) => store,
+            None => Store::open_file(directory)?,
+        };
         let name = publisher.to_owned();
         let set = move |tables: &mut dyn Tables| {
             ops::set_setting(tables, "publisher", &name, now)?;
@@ -123,6 +153,8 @@ impl Authority<SqliteAuthority> {
                 .try_for_each(|url| ops::set_setting(tables, "url", url, now))
         };
         store.change(set).await?;
+        store.remember(directory, server)?;
+        store.close().await;
         match files::read_if_there(&pending_path(directory), REQUEST_BYTES_MAX)? {
             Some(request) => Ok(request),
             None => {
@@ -170,6 +202,11 @@ pub(crate) fn present_store(directory: &Path) -> Result<PathBuf, Refusal> {
     Err(Refusal::new(reasons::NOT_INITIALISED, detail))
 }
 
+/// The path of the file that names the store's server, where there is one.
+pub(crate) fn store_url_path(directory: &Path) -> PathBuf {
+    directory.join("store.url")
+}
+
 /// The path of the root's secret, where it is kept here.
 pub(crate) fn root_secret_path(directory: &Path) -> PathBuf {
     directory.join("root.key")
@@ -201,6 +238,12 @@ pub(crate) fn read_key_secret(directory: &Path) -> Result<KeySecret, Refusal> {
     secret
         .map(KeySecret::new)
         .ok_or_else(|| reasons::SECRET_DAMAGED.into())
+}
+
+/// The store on a server, where one is given or kept here.
+async fn open_server(directory: &Path, server: Option<&str>) -> Result<Option<Store>, Refusal> {
+    let root = root_if_there(directory)?;
+    Store::find_server(directory, server, root.as_ref()).await
 }
 
 fn root_if_there(directory: &Path) -> Result<Option<Root>, Refusal> {
@@ -248,7 +291,7 @@ fn pin(directory: &Path, root: Root) -> Result<Root, Refusal> {
     Ok(root)
 }
 
-fn already(detail: &str) -> Refusal {
+pub(crate) fn already(detail: &str) -> Refusal {
     Refusal::new(reasons::ALREADY_INITIALISED, detail)
 }
 
@@ -256,7 +299,8 @@ fn already(detail: &str) -> Refusal {
 /// no key that was sold would be known.
 fn make_key_secret(directory: &Path) -> Result<KeySecret, Refusal> {
     let path = key_secret_path(directory);
-    if !path.exists() && !store_path(directory).exists() {
+    let has_store = store_path(directory).exists() || store_url_path(directory).exists();
+    if !path.exists() && !has_store {
         let file = SecretFile {
             kind: SecretKind::ProductKeys,
             secrets: vec![random::bytes()],

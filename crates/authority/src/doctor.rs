@@ -13,11 +13,11 @@ use muster_proto::authority::secret::SecretKind;
 use muster_proto::doctor::Report;
 use muster_proto::doctor::authority::{IssuingSeen, Seen, ServiceSeen, judge};
 use muster_proto::limits::{LIST_ROWS_MAX, STORE_TRY_BYTES};
-use muster_proto::reason::{dns, store};
+use muster_proto::reason::dns;
 use muster_proto::time::Timestamp;
 
 use crate::root::RootKeys;
-use crate::{Authority, IssuingReport, directory, files};
+use crate::{Authority, IssuingReport, directory, files, store};
 
 /// Where the service is looked for.
 #[derive(Clone, Debug)]
@@ -45,6 +45,7 @@ pub async fn doctor(examined: &Examined, now: Timestamp) -> Report {
             .map_err(Clone::clone),
         disk: is_there.then(|| try_directory(directory, STORE_TRY_BYTES)),
         store: Ok(String::new()),
+        replication: None,
         now,
         newest: None,
         issuing: None,
@@ -70,6 +71,12 @@ fn secrets(directory: &Path) -> Vec<(String, Result<(), Refusal>)> {
     if root.exists() {
         secrets.push(("root.key".to_owned(), RootKeys::read(&root).map(|_| ())));
     }
+    if directory::store_url_path(directory).exists() {
+        secrets.push((
+            "store.url".to_owned(),
+            store::read_url(directory).map(|_| ()),
+        ));
+    }
     let entries = std::fs::read_dir(directory).into_iter().flatten();
     let mut issuing: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
@@ -88,14 +95,10 @@ fn secrets(directory: &Path) -> Vec<(String, Result<(), Refusal>)> {
 /// # Errors
 /// What the store refuses to open or to read.
 async fn examine(examined: &Examined, seen: &mut Seen) -> Result<(), Refusal> {
-    let path = directory::store_path(&examined.directory);
-    let Ok(found) = std::fs::metadata(&path) else {
-        let detail = format!("{} is missing", path.display());
-        return Err(Refusal::new(store::NOT_OPENED, detail));
-    };
+    store::check_present(&examined.directory)?;
     let authority = Authority::open(&examined.directory).await?;
-    authority.store.executor().check_quickly().await?;
-    seen.store = Ok(format!("{}: {} bytes, whole", path.display(), found.len()));
+    seen.store = Ok(authority.store.check().await?);
+    seen.replication = authority.replication().await?;
     let newest = authority.newest_issuing().await?;
     let products = authority.products().await?;
     let hosts = authority.hosts(HostNumber(0), LIST_ROWS_MAX).await?;

@@ -32,6 +32,12 @@ pub(crate) fn make_directory(path: &Path) -> Result<(), Refusal> {
 
 /// Reads a secret file; refuses one that others may read or write.
 pub(crate) fn read_secret(path: &Path, kind: SecretKind) -> Result<SecretFile, Refusal> {
+    let bytes = read_private(path, SECRET_FILE_BYTES_MAX + 1)?;
+    SecretFile::decode(&bytes, kind).map_err(|refusal| refuse(refusal.reason, path, refusal.detail))
+}
+
+/// Reads at most `max` bytes of a file; refuses one that others may read or write.
+pub(crate) fn read_private(path: &Path, max: usize) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     let unreadable = |error| refuse(reasons::FILE_UNREADABLE, path, error);
     let file = File::open(path).map_err(unreadable)?;
     let found = file.metadata().map_err(unreadable)?;
@@ -40,12 +46,11 @@ pub(crate) fn read_secret(path: &Path, kind: SecretKind) -> Result<SecretFile, R
         return Err(refuse(reasons::FILE_MODE, path, mode));
     }
     // Room for all of it at once: a vector that grows leaves copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_FILE_BYTES_MAX + 1));
-    let limit = SECRET_FILE_BYTES_MAX as u64 + 1;
-    file.take(limit)
+    let mut bytes = Zeroizing::new(Vec::with_capacity(max));
+    file.take(max as u64)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
-    SecretFile::decode(&bytes, kind).map_err(|refusal| refuse(refusal.reason, path, refusal.detail))
+    Ok(bytes)
 }
 
 /// Writes a new secret file of mode 0600; refuses to replace one.

@@ -25,6 +25,7 @@ mod products;
 pub mod root;
 pub mod serve;
 pub mod signer;
+mod store;
 
 pub use authority::Authority;
 pub use backup::key_files;
@@ -34,3 +35,4 @@ pub use issuing::{IssuingReport, Rotation};
 pub use keys::{IssuedKey, KeyOrder};
 pub use muster_store::authority::{AuditEntry, HostReport, KeyReport};
 pub use products::ProductReport;
+pub use store::Store;

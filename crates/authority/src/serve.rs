@@ -8,7 +8,7 @@ use std::time::Duration;
 use muster_net::http::{Listener, Request, ServerLimits, ServerReport, Traffic};
 use muster_net::watch::{Alive, Watch, serve_page};
 use muster_proto::Refusal;
-use muster_proto::limits::{FOLLOW_SECONDS, REQUEST_BYTES_MAX};
+use muster_proto::limits::{FOLLOW_SECONDS, POSTGRES_TRANSACTION_MILLISECONDS, REQUEST_BYTES_MAX};
 use muster_proto::reason::{authority as reasons, store as store_reasons};
 use muster_store::authority::AuthorityStore;
 use tokio::task::JoinHandle;
@@ -129,12 +129,19 @@ async fn publish<S: AuthorityStore>(page: Listener, api: Arc<Api<S>>, traffic: A
 }
 
 /// Gives a sign of life every second. It reads the store each time, so it tells that the service
-/// and its store go on.
+/// and its store go on; a server that hangs is not this service's fault, and no reason to end it.
 async fn beat<S: AuthorityStore>(authority: Arc<Authority<S>>, alive: Alive) {
+    const PATIENCE: Duration = Duration::from_millis(POSTGRES_TRANSACTION_MILLISECONDS);
     let mut every = tokio::time::interval(Duration::from_secs(FOLLOW_SECONDS));
     loop {
         every.tick().await;
-        if let Err(refusal) = authority.url().await {
+        let read = if authority.store.is_elsewhere() {
+            let read = tokio::time::timeout(PATIENCE, authority.url()).await;
+            read.unwrap_or_else(|_| Err(store_reasons::SERVER_UNREACHABLE.into()))
+        } else {
+            authority.url().await
+        };
+        if let Err(refusal) = read {
             tracing::warn!(code = refusal.reason.code(), "{refusal}");
         }
         alive();

@@ -70,15 +70,24 @@ fn sync_directory(path: &Path) -> std::io::Result<()> {
 
 /// Reads a `KEY` argument: the key itself, `-` for standard input, or `@FILE`.
 pub(crate) fn key_argument(argument: &str) -> Result<Zeroizing<String>, Refusal> {
+    secret_argument(argument, "the product key", KEY_TEXT_BYTES_MAX)
+}
+
+/// Reads a secret argument of at most `max` bytes: itself, `-` for standard input, or `@FILE`.
+pub(crate) fn secret_argument(
+    argument: &str,
+    what: &str,
+    max: usize,
+) -> Result<Zeroizing<String>, Refusal> {
     let bytes = if argument == "-" {
         let mut bytes = Vec::new();
         std::io::stdin()
-            .take(KEY_TEXT_BYTES_MAX as u64 + 1)
+            .take(max as u64 + 1)
             .read_to_end(&mut bytes)
             .map_err(|error| Refusal::new(reasons::FILE_UNREADABLE, format!("stdin: {error}")))?;
         Zeroizing::new(bytes)
     } else if let Some(path) = argument.strip_prefix('@') {
-        Zeroizing::new(read(Path::new(path), KEY_TEXT_BYTES_MAX)?)
+        Zeroizing::new(read(Path::new(path), max)?)
     } else {
         return Ok(Zeroizing::new(argument.to_owned()));
     };
@@ -86,7 +95,7 @@ pub(crate) fn key_argument(argument: &str) -> Result<Zeroizing<String>, Refusal>
         Ok(text) => Ok(Zeroizing::new(text.trim().to_owned())),
         Err(_) => Err(Refusal::new(
             reasons::FILE_UNREADABLE,
-            "the product key is not text",
+            format!("{what} is not text"),
         )),
     }
 }

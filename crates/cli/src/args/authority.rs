@@ -65,6 +65,8 @@ pub(crate) enum Authority {
         /// Where to write the request for the root.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        #[command(flatten)]
+        on: StoreServer,
     },
     /// Take in the root's answer to this authority's request.
     Apply {
@@ -84,6 +86,8 @@ pub(crate) enum Authority {
     ///
     /// It logs to standard output, or to the journal where systemd reads its output.
     Serve {
+        #[command(flatten)]
+        on: StoreServer,
         /// The address to listen on [default: 127.0.0.1:8443].
         #[arg(long, value_name = "ADDR", env = "MUSTER_AUTHORITY_LISTEN")]
         listen: Option<SocketAddr>,
@@ -164,6 +168,26 @@ pub(crate) enum Authority {
         #[arg(long)]
         with_keys: bool,
     },
+    /// Go on safely after the database server of the store was brought back to an earlier time.
+    ///
+    /// Serials, revocation numbers and policy versions that may have been given out since are left
+    /// unused, as `restore` does for a store in a file. Run it once, before keys are issued again.
+    Restored,
+}
+
+/// The database server of an authority's store.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct StoreServer {
+    /// Keep the store on this PostgreSQL server, postgres://USER@HOST/DATABASE; - reads standard
+    /// input, @FILE a file. The directory remembers it [default: as remembered, else the file
+    /// authority.db].
+    #[arg(
+        long,
+        env = "MUSTER_AUTHORITY_STORE",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub(crate) store: Option<String>,
 }
 
 /// Verbs of `muster authority issuing`.

@@ -15,10 +15,11 @@ use muster_proto::limits::{ISSUING_ANSWER_BYTES_MAX, REQUEST_BYTES_MAX, ROOT_BYT
 use muster_proto::reason::config as reasons;
 use muster_proto::statement::root::Root;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::service;
 use super::watching::watch;
-use super::{authority_issuing, authority_keys, authority_products, doctor_show};
+use super::{authority_issuing, authority_keys, authority_products, authority_store, doctor_show};
 use crate::args::authority::{Authority as Verb, AuthorityArgs, AuthorityDir, Root as RootVerb};
 use crate::config::{self, AuthorityConfig};
 use crate::report::Report;
@@ -39,10 +40,17 @@ pub(super) async fn run(args: AuthorityArgs) -> Result<Report, Refusal> {
             root,
             offline,
             out,
+            on,
         } => {
-            Init { root, offline, out }
-                .run(&place, &publisher, url.as_deref())
-                .await
+            let server = authority_store::url(&on)?;
+            Init {
+                root,
+                offline,
+                out,
+                server,
+            }
+            .run(&place, &publisher, url.as_deref())
+            .await
         }
         Verb::Apply { file } => {
             let answer = files::read(&file, ISSUING_ANSWER_BYTES_MAX)?;
@@ -55,6 +63,7 @@ pub(super) async fn run(args: AuthorityArgs) -> Result<Report, Refusal> {
         }
         Verb::Rotate { out } => rotate(&place.open().await?, out.as_deref()).await,
         Verb::Serve {
+            on,
             listen,
             metrics,
             tls_cert,
@@ -70,6 +79,9 @@ pub(super) async fn run(args: AuthorityArgs) -> Result<Report, Refusal> {
                 tls: cert.zip(pem(tls_key, &config.tls_key)),
                 insecure_http: insecure_http || config.insecure_http,
             };
+            if let Some(server) = authority_store::url(&on)? {
+                Authority::move_to(&place.dir, &server).await?;
+            }
             run_service(place, &options, metrics).await
         }
         Verb::Doctor { url, ca_file } => Ok(doctor(&place, url, ca_file).await),
@@ -91,6 +103,7 @@ pub(super) async fn run(args: AuthorityArgs) -> Result<Report, Refusal> {
                 text,
             ))
         }
+        Verb::Restored => authority_store::restored(&place).await,
     }
 }
 
@@ -177,6 +190,7 @@ async fn run_service(
 ) -> Result<Report, Refusal> {
     let authority = Arc::new(place.open().await?);
     authority.check_writable().await?;
+    authority_store::warn(&authority).await;
     let listener = bind(options)?;
     let watch = watch(metrics)?;
     let shutdown = service::shutdown()?;
@@ -271,6 +285,7 @@ struct Init {
     root: Option<PathBuf>,
     offline: bool,
     out: Option<PathBuf>,
+    server: Option<Zeroizing<String>>,
 }
 
 impl Init {
@@ -281,8 +296,9 @@ impl Init {
         url: Option<&str>,
     ) -> Result<Report, Refusal> {
         let now = clock::now();
+        let server = self.server.as_deref().map(String::as_str);
         if let (true, None, Some(out)) = (self.offline, &self.root, &self.out) {
-            let request = Authority::init_unpinned(&place.dir, publisher, url, now).await?;
+            let request = Authority::init_unpinned(server, &place.dir, publisher, url, now).await?;
             return request_for_root(place, out, &request);
         }
         let secret = match &self.root {
@@ -297,7 +313,7 @@ impl Init {
             (None, None) => Ceremony::Here,
         };
         let (authority, mut init) =
-            Authority::init(&place.dir, publisher, url, ceremony, now).await?;
+            Authority::init_on(server, &place.dir, publisher, url, ceremony, now).await?;
         if let (Some(root), Some(request)) = (&secret, &init.request) {
             let answer = root.sign(request, &IssuingTerms::default(), now)?;
             init.issuing = Some(authority.apply(&answer.encode(), now).await?);

@@ -4,6 +4,7 @@ mod authority;
 mod authority_issuing;
 mod authority_keys;
 mod authority_products;
+mod authority_store;
 mod client;
 mod client_show;
 mod doctor_show;

@@ -27,6 +27,7 @@ mod renewal;
 mod rounds;
 #[path = "../../../../testenv/postgres/server.rs"]
 mod server;
+mod shared_authority;
 mod shared_table;
 mod six_by_ten;
 mod supervised;

@@ -1,10 +1,11 @@
 //! The steps of `muster authority doctor`, in order: the root and the secrets of the directory, its
-//! store, disk and clock, the issuing key and its certificate, the products, and the service.
+//! store and the server that keeps it, disk and clock, the issuing key and its certificate, the products, and the service.
 
 use crate::limits::{CERT_WARNING_DAYS, CLOCK_DIFFERENCE_REPORTED_SECONDS};
 use crate::reason::{Refusal, authority as reasons, statement};
 use crate::time::{Span, Timestamp};
 
+use super::replication::ReplicationSeen;
 use super::{DiskSeen, Outcome, Report, Steps, Verdict, rough, standing, words};
 
 /// Everything that was seen.
@@ -18,6 +19,8 @@ pub struct Seen {
     pub disk: Option<DiskSeen>,
     /// The store: what opening and reading all of it came to.
     pub store: Result<String, Refusal>,
+    /// How the server of the store keeps it; none where it is a file.
+    pub replication: Option<ReplicationSeen>,
     /// The wall clock.
     pub now: Timestamp,
     /// When the newest statement was signed here: that time has passed.
@@ -65,6 +68,9 @@ pub fn judge(seen: &Seen) -> Report {
         Ok(words) => Outcome::ok(words.clone()),
         Err(refusal) => Outcome::refused(refusal),
     });
+    if let Some(replication) = &seen.replication {
+        steps.aside("replication", || replication.judge());
+    }
     steps.aside("clock", || seen.judge_clock());
     steps.aside("issuing", || seen.judge_issuing());
     steps.aside("products", || seen.judge_products());

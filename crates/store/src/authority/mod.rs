@@ -9,6 +9,7 @@
 pub mod issuing;
 mod memory;
 pub mod ops;
+pub mod owning;
 mod postgres;
 mod sql;
 mod sqlite;

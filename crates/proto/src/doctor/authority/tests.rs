@@ -1,6 +1,7 @@
 //! The diagnosis of an authority over every fault.
 
 use super::*;
+use crate::doctor::replication::StandbySeen;
 use crate::reason::{Reason, config, dns, store};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -11,6 +12,7 @@ fn seen() -> Seen {
         secrets: vec![("product-keys.key".into(), Ok(()))],
         disk: None,
         store: Ok("whole".into()),
+        replication: None,
         now: NOW,
         newest: Some(NOW - Span::from_hours(1)),
         issuing: Some(IssuingSeen {
@@ -61,6 +63,16 @@ fn every_fault_is_named() {
     });
     broken("store", store::CORRUPT, |seen| {
         seen.store = Err(store::CORRUPT.into());
+    });
+    broken("replication", store::ASYNCHRONOUS, |seen| {
+        let standby = StandbySeen {
+            name: "two".into(),
+            is_waited_for: Some(false),
+        };
+        seen.replication = Some(ReplicationSeen {
+            standbys: vec![standby],
+            ..ReplicationSeen::default()
+        });
     });
     broken("clock", reasons::CLOCK_BEHIND, |seen| {
         seen.newest = Some(NOW + Span::from_hours(5));
