@@ -63,6 +63,8 @@ fn command(programs: &Programs, words: &[&str]) -> Result<Command, Failure> {
 #[derive(Deserialize)]
 struct Document {
     rows: Vec<Row>,
+    /// Figures that have nothing to reach.
+    told: Vec<Row>,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +79,8 @@ fn rows_without_a_figure(json: &str) -> Result<Vec<String>, Failure> {
     if document.rows.is_empty() {
         return Err(Failure::said(format!("{QUICK_ROWS} holds no row")));
     }
-    let without = document.rows.into_iter().filter(|row| row.ratio.is_none());
+    let all = document.rows.into_iter().chain(document.told);
+    let without = all.filter(|row| row.ratio.is_none());
     Ok(without.map(|row| row.name).collect())
 }
 
@@ -87,9 +90,10 @@ mod tests {
 
     #[test]
     fn a_row_without_a_figure_is_named_and_no_rows_are_an_error() {
-        let json = r#"{"rows":[{"name":"a","ratio":1.5},{"name":"b","ratio":null}]}"#;
-        assert_eq!(rows_without_a_figure(json).expect("good"), ["b"]);
-        assert!(rows_without_a_figure(r#"{"rows":[]}"#).is_err());
+        let json = r#"{"rows":[{"name":"a","ratio":1.5},{"name":"b","ratio":null}],
+                       "told":[{"name":"c","ratio":null},{"name":"d","ratio":0.5}]}"#;
+        assert_eq!(rows_without_a_figure(json).expect("good"), ["b", "c"]);
+        assert!(rows_without_a_figure(r#"{"rows":[],"told":[]}"#).is_err());
         assert!(rows_without_a_figure("{}").is_err());
     }
 }

@@ -22,6 +22,7 @@ mod peers;
 mod process;
 mod report;
 mod scale;
+mod schedule;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -44,7 +45,7 @@ muster-bench --muster FILE [--quick] [--json FILE] [GROUP...]
   --muster FILE   the binary under test
   --quick         every row in a minute or two; the figures mean little
   --json FILE     also write the rows as JSON
-  GROUP           some rows only: library, wire, connect, kept, large";
+  GROUP           some rows only: library, wire, connect, load, kept, large";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

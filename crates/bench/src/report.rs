@@ -11,12 +11,19 @@ enum Better {
     Higher,
 }
 
-/// One row of the table of figures, as it was fixed before anything was measured.
+/// What was fixed for a row before anything was measured.
+#[derive(Clone, Copy, Debug)]
+struct Bars {
+    must: f64,
+    aim: f64,
+}
+
+/// One row of the table of figures.
 struct Spec {
     name: &'static str,
     what: &'static str,
-    must: f64,
-    aim: f64,
+    /// None for a figure that is told and has nothing to reach.
+    bars: Option<Bars>,
     better: Better,
     /// None for a ratio.
     unit: Option<&'static str>,
@@ -26,10 +33,20 @@ const fn row(name: &'static str, what: &'static str, must: f64, aim: f64) -> Spe
     Spec {
         name,
         what,
-        must,
-        aim,
+        bars: Some(Bars { must, aim }),
         better: Better::Lower,
         unit: None,
+    }
+}
+
+/// How long asks take, in milliseconds.
+const fn wait(name: &'static str, what: &'static str) -> Spec {
+    Spec {
+        name,
+        what,
+        bars: None,
+        better: Better::Lower,
+        unit: Some("ms"),
     }
 }
 
@@ -46,7 +63,7 @@ impl Spec {
 }
 
 /// Every row. Memory is two, since idle and full have figures of their own.
-const SPECS: [Spec; 14] = [
+const SPECS: [Spec; 18] = [
     row(
         "ask-new-connection-vs-parts",
         "KMS ask on a new connection, 16 at once: server CPU against the sum of its parts",
@@ -86,6 +103,16 @@ const SPECS: [Spec; 14] = [
         3.0,
         2.0,
     ),
+    wait(
+        "wait-light-p50",
+        "median wait of an ask at 5 % of the top rate",
+    ),
+    wait("wait-light-p99", "p99 of the same"),
+    wait(
+        "wait-busy-p50",
+        "median wait of an ask at 80 % of the top rate",
+    ),
+    wait("wait-busy-p99", "p99 of the same"),
     row(
         "table-10m-vs-10k",
         "table of 10 M clients against 10 k: asks per CPU second",
@@ -170,8 +197,8 @@ impl Row {
         json!({
             "name": spec.name,
             "ratio": self.ratio,
-            "must": spec.must,
-            "aim": spec.aim,
+            "must": spec.bars.map(|bars| bars.must),
+            "aim": spec.bars.map(|bars| bars.aim),
             "better": match spec.better { Better::Lower => "lower", Better::Higher => "higher" },
             "unit": spec.unit,
             "what": spec.what,
@@ -185,16 +212,17 @@ impl Row {
             Better::Lower => "<=",
             Better::Higher => ">=",
         };
+        let bars = spec.bars.map_or_else(String::new, |Bars { must, aim }| {
+            format!("must {sign} {must:<6} aim {sign} {aim:<6} ")
+        });
         let measured = self
             .ratio
             .map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}"));
         format!(
-            "{:<28} {:>9} {:<5}  must {sign} {:<6} aim {sign} {:<6} {}\n    {}",
+            "{:<28} {:>9} {:<5}  {bars}{}\n    {}",
             spec.name,
             measured,
             spec.unit.unwrap_or("x"),
-            spec.must,
-            spec.aim,
             self.verdict(),
             self.detail
         )
@@ -202,16 +230,19 @@ impl Row {
 
     fn verdict(&self) -> &'static str {
         let spec = self.spec();
-        let reaches = |bar: f64| match (self.ratio, spec.better) {
-            (None, _) => false,
-            (Some(ratio), Better::Lower) => ratio <= bar,
-            (Some(ratio), Better::Higher) => ratio >= bar,
+        let Some(ratio) = self.ratio else {
+            return "not measured";
         };
-        if self.ratio.is_none() {
-            "not measured"
-        } else if reaches(spec.aim) {
+        let Some(Bars { must, aim }) = spec.bars else {
+            return "told";
+        };
+        let reaches = |bar: f64| match spec.better {
+            Better::Lower => ratio <= bar,
+            Better::Higher => ratio >= bar,
+        };
+        if reaches(aim) {
             "aim reached"
-        } else if reaches(spec.must) {
+        } else if reaches(must) {
             "must reached"
         } else {
             "below must"
@@ -231,10 +262,13 @@ impl Report {
         self.rows.extend(rows);
     }
 
-    /// The document that scripts read; rows in the order of the list.
+    /// The document that scripts read; rows in the order of the list, and apart from them what has
+    /// nothing to reach.
     pub(crate) fn json(&self, more: Value) -> Value {
-        let rows: Vec<Value> = self.in_order().map(Row::json).collect();
-        let mut document = json!({ "rows": rows });
+        let (rows, told): (Vec<&Row>, Vec<&Row>) =
+            self.in_order().partition(|row| row.spec().bars.is_some());
+        let list = |rows: Vec<&Row>| rows.into_iter().map(Row::json).collect::<Vec<_>>();
+        let mut document = json!({ "rows": list(rows), "told": list(told) });
         if let (Some(all), Value::Object(more)) = (document.as_object_mut(), more) {
             all.extend(more);
         }
@@ -266,7 +300,7 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::{Report, Row, SPECS};
+    use super::{Bars, Report, Row, SPECS};
     use crate::failure::Failure;
     use serde_json::{Value, json};
 
@@ -276,6 +310,7 @@ mod tests {
         let why = Failure::said("there is no etcd here");
         report.add([Row::new("memory-idle", 11.5, "after one answer")]);
         report.add([Row::missing("ask-kept-vs-etcd", &why)]);
+        report.add([Row::new("wait-busy-p99", 4.5, "of all asks")]);
         let document = report.json(json!({ "quick": true }));
         let first = &document["rows"][0];
         assert_eq!(first["name"], "ask-kept-vs-etcd");
@@ -283,6 +318,9 @@ mod tests {
         assert_eq!(first["better"], "higher");
         assert!(first["detail"].as_str().unwrap().contains("no etcd"));
         assert_eq!(document["rows"][1]["unit"], "MB");
+        assert_eq!(document["rows"].as_array().map(Vec::len), Some(2));
+        assert_eq!(document["told"][0]["name"], "wait-busy-p99");
+        assert_eq!(document["told"][0]["must"], Value::Null);
         assert_eq!(report.missing(), ["ask-kept-vs-etcd"]);
         assert!(report.text().ends_with("not measured: ask-kept-vs-etcd"));
     }
@@ -290,9 +328,12 @@ mod tests {
     #[test]
     fn an_aim_is_never_easier_than_what_must_be() {
         for spec in &SPECS {
+            let Some(Bars { must, aim }) = spec.bars else {
+                continue;
+            };
             let harder = match spec.better {
-                super::Better::Lower => spec.aim < spec.must,
-                super::Better::Higher => spec.aim > spec.must,
+                super::Better::Lower => aim < must,
+                super::Better::Higher => aim > must,
             };
             assert!(harder, "{}", spec.name);
         }

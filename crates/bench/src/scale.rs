@@ -12,6 +12,10 @@ pub(crate) struct Scale {
     pub(crate) asks_new: usize,
     /// Asks on kept connections in one round.
     pub(crate) asks_kept: usize,
+    /// Asks that come on a schedule in one round, at most one of each machine.
+    pub(crate) asks_scheduled: usize,
+    /// How long asks come on a schedule in one round, at most.
+    pub(crate) scheduled: Duration,
     /// Machines that ask, each with a key of its own.
     pub(crate) machines: usize,
     /// Clients that only the store's own row asks for.
@@ -38,6 +42,8 @@ impl Scale {
         rounds: 7,
         asks_new: 4_000,
         asks_kept: 10_000,
+        asks_scheduled: 10_000,
+        scheduled: Duration::from_secs(3),
         machines: 10_000,
         store_clients: 65_536,
         spell: Duration::from_secs(2),
@@ -54,6 +60,8 @@ impl Scale {
         rounds: 2,
         asks_new: 1_000,
         asks_kept: 2_000,
+        asks_scheduled: 1_000,
+        scheduled: Duration::from_millis(400),
         machines: 2_000,
         store_clients: 2_048,
         spell: Duration::from_millis(400),

@@ -4,6 +4,7 @@ pub(crate) mod connect;
 pub(crate) mod kept;
 pub(crate) mod large;
 pub(crate) mod library;
+pub(crate) mod load;
 pub(crate) mod wire;
 
 use crate::estate::Estate;
@@ -23,16 +24,18 @@ pub(crate) enum Group {
     Library,
     Wire,
     Connect,
+    Load,
     Kept,
     Large,
 }
 
 impl Group {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Library,
         Self::Wire,
         Self::Connect,
+        Self::Load,
         Self::Kept,
         Self::Large,
     ];
@@ -43,6 +46,7 @@ impl Group {
             Self::Library => "library",
             Self::Wire => "wire",
             Self::Connect => "connect",
+            Self::Load => "load",
             Self::Kept => "kept",
             Self::Large => "large",
         }
@@ -57,6 +61,12 @@ impl Group {
                 "ask-new-connection-vs-parts",
                 "ask-new-connection-vs-tls",
                 "ask-p99-vs-p50",
+            ],
+            Self::Load => &[
+                "wait-light-p50",
+                "wait-light-p99",
+                "wait-busy-p50",
+                "wait-busy-p99",
             ],
             Self::Kept => &[
                 "ask-kept-vs-etcd",
@@ -74,6 +84,7 @@ impl Group {
             Self::Library => library::measure(bench).await,
             Self::Wire => wire::measure(bench).await,
             Self::Connect => connect::measure(bench).await,
+            Self::Load => load::measure(bench).await,
             Self::Kept => kept::measure(bench).await,
             Self::Large => large::measure(bench).await,
         }
