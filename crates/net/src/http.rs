@@ -2,10 +2,12 @@
 //! an ask, and the client of an authority with TLS and proxies.
 
 pub mod authority;
+mod begin;
 mod client;
 mod connect;
 mod crowd;
 mod descriptors;
+mod handed;
 mod listener;
 pub mod probe;
 mod server;

@@ -142,6 +142,11 @@ pub const HTTP_SOURCES_AT_LEAST: usize = 8;
 pub const METRICS_CONNECTIONS_MAX: usize = 16;
 /// Bytes of a request's or an answer's HTTP head.
 pub const HTTP_HEAD_BYTES_MAX: usize = 16_384;
+/// Headers of a request of which a listener tells itself where it ends.
+pub const HTTP_HEADERS_MAX: usize = 64;
+/// Requests at once that a listener cannot tell the end of before they are read: in chunks, or with
+/// more than a length. Each takes ten times the memory of others; more wait.
+pub const HTTP_OTHERS_MAX: usize = 256;
 /// Connections that may wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`).
 pub const HTTP_BACKLOG_MAX: i32 = 4_096;
 /// Bytes of a request's body by default.

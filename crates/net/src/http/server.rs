@@ -1,6 +1,9 @@
 //! The serve loop: accepts, bounds and answers HTTP/1.1, plain or under TLS, until it is told to
 //! stop.
 //!
+//! A request is collected first (`crates/net/src/http/begin.rs`) and served by hyper when it is whole,
+//! so that a connection between two requests, or one that is slow, costs next to nothing.
+//!
 //! Limits, in the order a peer meets them: connections per source and in all (for a newer one, one that
 //! is in no request is closed: `crates/net/src/http/crowd.rs`), time of the TLS handshake, size and
 //! time of the head (the same time bounds an idle connection), size and time of the body, time of
@@ -21,7 +24,6 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::rt::{Read, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, StatusCode};
@@ -29,18 +31,20 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use muster_proto::Refusal;
 use muster_proto::limits::{
     HTTP_BODY_BYTES_MAX, HTTP_BODY_SECONDS, HTTP_CONNECTIONS_MAX, HTTP_CONNECTIONS_PER_SOURCE_MAX,
-    HTTP_FAULT_REPORT_SECONDS, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_SECONDS, HTTP_REQUEST_SECONDS,
-    HTTP_STOP_SECONDS, TLS_HANDSHAKE_SECONDS,
+    HTTP_FAULT_REPORT_SECONDS, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_SECONDS, HTTP_OTHERS_MAX,
+    HTTP_REQUEST_SECONDS, HTTP_STOP_SECONDS, TLS_HANDSHAKE_SECONDS,
 };
 use muster_proto::reason::dns as reason;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::begin::{Beginning, Begun};
 use super::crowd::{Admission, Crowd, Seat};
 use super::descriptors;
+use super::handed::Handed;
 use super::listener::Listener;
 use super::traffic::{Fault, Traffic};
 
@@ -175,7 +179,9 @@ where
     descriptors::fit(&mut limits);
     let server = Arc::new(Server {
         tls: listener.tls.map(TlsAcceptor::from),
-        http: builder(&limits),
+        whole: whole(),
+        other: other(&limits),
+        others: Semaphore::new(HTTP_OTHERS_MAX),
         traffic: listener.traffic,
         limits,
         handler,
@@ -207,15 +213,19 @@ pub async fn serve_one<S, H, F>(
     let crowd = Crowd::new(1, 1);
     let server = Server {
         tls: None,
-        http: builder(&limits),
+        whole: whole(),
+        other: other(&limits),
+        others: Semaphore::new(HTTP_OTHERS_MAX),
         traffic,
         limits,
         handler,
     };
     let phase = watch::Sender::new(Phase::Serving);
     if let Some(seat) = server.admit(&crowd, peer) {
-        let stream = TokioIo::new(stream);
-        server.http(stream, peer, &seat, phase.subscribe()).await;
+        let mut stream = stream;
+        let mut phase = phase.subscribe();
+        server.http(&mut stream, peer, &seat, &mut phase).await;
+        let _ = stream.shutdown().await;
     }
 }
 
@@ -236,16 +246,33 @@ async fn reach(phase: &mut watch::Receiver<Phase>, least: Phase) {
 
 struct Server<H> {
     tls: Option<TlsAcceptor>,
-    http: http1::Builder,
+    /// For requests that are whole.
+    whole: http1::Builder,
+    /// For others.
+    other: http1::Builder,
+    /// How many others are served at once.
+    others: Semaphore,
     traffic: Arc<Traffic>,
     limits: ServerLimits,
     handler: H,
 }
 
-fn builder(limits: &ServerLimits) -> http1::Builder {
+/// The request is there, so nothing is waited for, and that nothing follows is no sign of a peer that
+/// has gone.
+fn whole() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.header_read_timeout(None)
+        .half_close(true)
+        .max_buf_size(HTTP_HEAD_BYTES_MAX);
+    http
+}
+
+/// One request, and then the connection ends.
+fn other(limits: &ServerLimits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
+        .keep_alive(false)
         .max_buf_size(HTTP_HEAD_BYTES_MAX);
     http
 }
@@ -303,8 +330,9 @@ where
         tokio::spawn(async move {
             let _held = (place, server.traffic.hold());
             tokio::select! {
-                () = seat.given_up() => {}
+                biased;
                 () = server.connection(stream, peer, &seat, phase) => {}
+                () = seat.given_up() => {}
             }
         });
     }
@@ -368,16 +396,16 @@ where
 
     async fn connection(
         &self,
-        stream: TcpStream,
+        mut stream: TcpStream,
         peer: SocketAddr,
         seat: &Seat,
-        phase: watch::Receiver<Phase>,
+        mut phase: watch::Receiver<Phase>,
     ) {
-        let Some(tls) = &self.tls else {
-            return self.http(TokioIo::new(stream), peer, seat, phase).await;
-        };
-        // On the heap, so that connections without TLS do not hold room for it.
-        Box::pin(self.https(tls, stream, peer, seat, phase)).await;
+        match &self.tls {
+            None => self.http(&mut stream, peer, seat, &mut phase).await,
+            // On the heap, so that connections without TLS do not hold room for it.
+            Some(tls) => Box::pin(self.https(tls, stream, peer, seat, &mut phase)).await,
+        }
     }
 
     async fn https(
@@ -386,45 +414,132 @@ where
         stream: TcpStream,
         peer: SocketAddr,
         seat: &Seat,
-        mut phase: watch::Receiver<Phase>,
+        phase: &mut watch::Receiver<Phase>,
     ) {
         let limit = Duration::from_secs(TLS_HANDSHAKE_SECONDS);
         let handshake = timeout(limit, tls.accept(stream));
         let shaken = tokio::select! {
             shaken = handshake => shaken,
-            () = reach(&mut phase, Phase::Stopping) => return,
+            () = reach(phase, Phase::Stopping) => return,
         };
         match shaken {
-            Ok(Ok(stream)) => self.http(TokioIo::new(stream), peer, seat, phase).await,
+            Ok(Ok(mut stream)) => {
+                self.http(&mut stream, peer, seat, phase).await;
+                // Whoever cannot take the end of TLS is not waited for.
+                let _ = timeout(limit, stream.shutdown()).await;
+            }
             Ok(Err(_)) => self.traffic.fault(Fault::Malformed),
             Err(_) => self.traffic.fault(Fault::Timeout),
         }
     }
 
-    async fn http<S: Read + Write + Unpin>(
+    /// Serves requests, one after the other, until the connection ends.
+    async fn http<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        stream: S,
+        stream: &mut S,
         peer: SocketAddr,
         seat: &Seat,
-        mut phase: watch::Receiver<Phase>,
+        phase: &mut watch::Receiver<Phase>,
     ) {
+        let mut beginning = Beginning::default();
+        loop {
+            match self.begin(&mut beginning, stream, phase).await {
+                Begun::Whole { request, is_last } => {
+                    let request = Handed::whole(request, stream);
+                    let limit = self.limits.body_timeout;
+                    // On the heap, so that a connection without a request holds no room for one.
+                    let served = self.serve(&self.whole, request, limit, peer, seat, phase);
+                    if !Box::pin(served).await || is_last {
+                        return;
+                    }
+                }
+                Begun::Other { bytes, is_late } => {
+                    return self.other(bytes, is_late, stream, peer, seat, phase).await;
+                }
+                Begun::Ended => return,
+                Begun::Faulty(fault) => return self.traffic.fault(fault),
+            }
+        }
+    }
+
+    /// The next request; a stop waits for one of which something has come.
+    async fn begin<S: AsyncRead + Unpin>(
+        &self,
+        beginning: &mut Beginning,
+        stream: &mut S,
+        phase: &mut watch::Receiver<Phase>,
+    ) -> Begun {
+        if beginning.is_empty() {
+            let first = tokio::select! {
+                biased;
+                first = beginning.first(stream, &self.limits) => first,
+                () = reach(phase, Phase::Stopping) => return Begun::Ended,
+            };
+            if let Some(begun) = first {
+                return begun;
+            }
+        }
+        tokio::select! {
+            biased;
+            begun = beginning.next(stream, &self.limits) => begun,
+            () = reach(phase, Phase::Cut) => Begun::Ended,
+        }
+    }
+
+    /// Serves what is not plain. It takes much more memory, so there are only so many at once, and each
+    /// ends with its answer.
+    async fn other<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        bytes: Bytes,
+        is_late: bool,
+        stream: &mut S,
+        peer: SocketAddr,
+        seat: &Seat,
+        phase: &mut watch::Receiver<Phase>,
+    ) {
+        let place = timeout(self.limits.head_timeout, self.others.acquire());
+        let Ok(_place) = place.await else {
+            return self.traffic.fault(Fault::Timeout);
+        };
+        let limit = match is_late {
+            true => Duration::ZERO,
+            false => self.limits.body_timeout,
+        };
+        let rest = Handed::rest(bytes, stream);
+        let served = self.serve(&self.other, rest, limit, peer, seat, phase);
+        Box::pin(served).await;
+    }
+
+    /// Has hyper serve what was handed over; whether the connection can go on.
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        http: &http1::Builder,
+        stream: Handed<'_, S>,
+        body_timeout: Duration,
+        peer: SocketAddr,
+        seat: &Seat,
+        phase: &mut watch::Receiver<Phase>,
+    ) -> bool {
         let service = service_fn(async |request| {
-            Ok::<_, Infallible>(encode(self.request(peer, seat, request).await))
+            let response = self.request(peer, seat, request, body_timeout).await;
+            Ok::<_, Infallible>(encode(response))
         });
-        let mut connection = pin!(self.http.serve_connection(stream, service));
+        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
+            biased;
             ended = connection.as_mut() => ended,
-            () = reach(&mut phase, Phase::Stopping) => {
+            () = reach(phase, Phase::Stopping) => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     ended = connection => ended,
-                    () = reach(&mut phase, Phase::Cut) => return,
+                    () = reach(phase, Phase::Cut) => return false,
                 }
             }
         };
-        if let Err(error) = ended {
-            self.traffic.fault(fault_of(&error));
+        if let Err(error) = &ended {
+            self.traffic.fault(fault_of(error));
         }
+        ended.is_ok() && *phase.borrow() == Phase::Serving
     }
 
     async fn request(
@@ -432,9 +547,10 @@ where
         peer: SocketAddr,
         seat: &Seat,
         request: hyper::Request<Incoming>,
+        body_timeout: Duration,
     ) -> Response {
         let (head, body) = request.into_parts();
-        let body = match self.body(body).await {
+        let body = match self.body(body, body_timeout).await {
             Ok(body) => body,
             Err(fault) => {
                 self.traffic.fault(fault);
@@ -456,7 +572,7 @@ where
         })
     }
 
-    async fn body(&self, body: Incoming) -> Result<Bytes, Fault> {
+    async fn body(&self, body: Incoming, body_timeout: Duration) -> Result<Bytes, Fault> {
         let bytes_max = self.limits.body_bytes_max;
         if body.size_hint().lower() > bytes_max as u64 {
             return Err(Fault::TooLarge);
@@ -464,10 +580,7 @@ where
         if body.is_end_stream() {
             return Ok(Bytes::new());
         }
-        let collected = timeout(
-            self.limits.body_timeout,
-            Limited::new(body, bytes_max).collect(),
-        );
+        let collected = timeout(body_timeout, Limited::new(body, bytes_max).collect());
         match collected.await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Fault::TooLarge),
