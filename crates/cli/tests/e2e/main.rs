@@ -1,5 +1,6 @@
 //! End to end, through the real binary: separate directories, separate processes, real sockets.
 
+mod abuse;
 mod backups;
 mod bad_input;
 mod bind;

@@ -17,28 +17,35 @@ const SLOW: usize = 1_000;
 /// Lines that the log may hold after any flood.
 const LOG_LINES_MAX: usize = 20;
 
-/// Lets this process open as many files as `SLOW` connections need, where it may not yet.
-fn allow_files() {
+/// Lets this process open so many files, where it may not yet; how many it may then.
+pub(crate) fn allow_files(wanted: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
-    let wanted = 4 * SLOW as u64;
+    let wanted = limit
+        .maximum
+        .map_or(wanted as u64, |most| most.min(wanted as u64));
     if limit.current.is_some_and(|current| current < wanted) {
         let raised = Rlimit {
-            current: Some(limit.maximum.map_or(wanted, |most| wanted.min(most))),
+            current: Some(wanted),
             maximum: limit.maximum,
         };
         setrlimit(Resource::Nofile, raised).expect("a limit may be raised to its maximum");
     }
+    usize::try_from(wanted).expect("a number of files")
 }
 
 /// An address of the loopback network; honest machines come from 127.0.0.1.
-fn source(number: u8) -> IpAddr {
+pub(crate) fn source(number: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(127, 0, 0, number))
 }
 
 /// Connects from an address of this machine.
-fn connect_from(source: IpAddr, to: &str) -> std::io::Result<TcpStream> {
+pub(crate) fn connect_from(source: IpAddr, to: &str) -> std::io::Result<TcpStream> {
+    connect(Socket::new(Domain::IPV4, Type::STREAM, None)?, source, to)
+}
+
+/// The same with a socket that was made before.
+pub(crate) fn connect(socket: Socket, source: IpAddr, to: &str) -> std::io::Result<TcpStream> {
     let to: SocketAddr = to.parse().expect("an address");
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::new(source, 0).into())?;
     socket.connect_timeout(&to.into(), Duration::from_secs(10))?;
     Ok(socket.into())
@@ -65,7 +72,7 @@ fn slow(host: &Service, sources: &[u8], count: usize) -> Vec<TcpStream> {
 }
 
 /// How many of these connections the host still holds.
-fn held(lines: &mut [TcpStream]) -> usize {
+pub(crate) fn held(lines: &mut [TcpStream]) -> usize {
     let is_held = |line: &mut TcpStream| {
         line.set_nonblocking(true).expect("a socket");
         matches!(line.read(&mut [0; 64]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
@@ -74,7 +81,7 @@ fn held(lines: &mut [TcpStream]) -> usize {
 }
 
 /// New machines activate, one after the other, each within the limits that it always has.
-fn honest(estate: &Estate, host: &Service, generic: &str, names: &[&str]) {
+pub(crate) fn honest(estate: &Estate, host: &Service, generic: &str, names: &[&str]) {
     for name in names {
         estate.machine(name, "solo", generic, &host.address);
         estate.client(name, &["activate"]).done();
@@ -94,7 +101,7 @@ fn check_log(host: &Service) {
 
 #[test]
 fn a_thousand_slow_connections_keep_nobody_from_its_answer() {
-    allow_files();
+    allow_files(4 * SLOW);
     let estate = Estate::solo();
     let generic = estate.key("solo", "generic");
     let host = estate.serve_kms("kms", &[]);
@@ -112,7 +119,7 @@ fn a_thousand_slow_connections_keep_nobody_from_its_answer() {
 /// A host with few open files is full with eight sources' shares: then the heaviest make room.
 #[test]
 fn a_full_listener_makes_room_for_others() {
-    allow_files();
+    allow_files(4 * SLOW);
     let estate = Estate::solo();
     let generic = estate.key("solo", "generic");
     let serve = ["serve", "--listen", "127.0.0.1:0"];
@@ -140,7 +147,7 @@ fn a_full_listener_makes_room_for_others() {
 
 #[test]
 fn a_flood_keeps_nobody_from_its_answer() {
-    allow_files();
+    allow_files(4 * SLOW);
     let estate = Estate::solo();
     let generic = estate.key("solo", "generic");
     let host = estate.serve_kms("kms", &[]);
