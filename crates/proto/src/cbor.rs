@@ -113,6 +113,18 @@ pub(crate) fn encode_strings(strings: &[&[u8]]) -> Vec<u8> {
     out
 }
 
+/// The same with a text before them.
+pub(crate) fn encode_named_strings(name: &str, strings: &[&[u8]]) -> Vec<u8> {
+    let bytes = strings.iter().map(|string| string.len() + 9).sum::<usize>();
+    let mut out = Vec::with_capacity(bytes + name.len() + 10);
+    write_head(ARRAY, strings.len() as u64 + 1, &mut out);
+    write_string(TEXT, name.as_bytes(), &mut out);
+    strings
+        .iter()
+        .for_each(|string| write_string(BYTES, string, &mut out));
+    out
+}
+
 /// Decodes one item that fills `bytes` and is encoded deterministically within the profile.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Value, Refusal> {
     match strict::decode(bytes) {
@@ -254,14 +266,17 @@ impl MapReader {
         )
     }
 
+    fn missing(&self, field: &str) -> Refusal {
+        Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what))
+    }
+
     pub(crate) fn take(&mut self, key: i64) -> Option<Value> {
         let at = self.entries.iter().position(|(k, _)| *k == key)?;
         Some(self.entries.swap_remove(at).1)
     }
 
     pub(crate) fn need(&mut self, key: i64, field: &str) -> Result<Value, Refusal> {
-        let missing = Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what));
-        self.take(key).ok_or(missing)
+        self.take(key).ok_or_else(|| self.missing(field))
     }
 
     pub(crate) fn uint_opt(&mut self, key: i64, field: &str) -> Result<Option<u64>, Refusal> {
@@ -289,8 +304,8 @@ impl MapReader {
     }
 
     pub(crate) fn time(&mut self, key: i64, field: &str) -> Result<Timestamp, Refusal> {
-        let missing = Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what));
-        self.time_opt(key, field)?.ok_or(missing)
+        self.time_opt(key, field)?
+            .ok_or_else(|| self.missing(field))
     }
 
     pub(crate) fn uint32(&mut self, key: i64, field: &str) -> Result<u32, Refusal> {
@@ -342,8 +357,8 @@ impl MapReader {
         key: i64,
         field: &str,
     ) -> Result<[u8; N], Refusal> {
-        let missing = Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what));
-        self.array_opt(key, field)?.ok_or(missing)
+        self.array_opt(key, field)?
+            .ok_or_else(|| self.missing(field))
     }
 
     pub(crate) fn text_opt(
@@ -364,8 +379,8 @@ impl MapReader {
     }
 
     pub(crate) fn text(&mut self, key: i64, field: &str, max: usize) -> Result<String, Refusal> {
-        let missing = Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what));
-        self.text_opt(key, field, max)?.ok_or(missing)
+        self.text_opt(key, field, max)?
+            .ok_or_else(|| self.missing(field))
     }
 
     /// A text that is shown to people: one line without characters that steer a terminal or turn
@@ -384,8 +399,8 @@ impl MapReader {
     }
 
     pub(crate) fn line(&mut self, key: i64, field: &str, max: usize) -> Result<String, Refusal> {
-        let missing = Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what));
-        self.line_opt(key, field, max)?.ok_or(missing)
+        self.line_opt(key, field, max)?
+            .ok_or_else(|| self.missing(field))
     }
 
     /// A product, pool or site id.
@@ -402,8 +417,7 @@ impl MapReader {
     }
 
     pub(crate) fn id<T: FromStr>(&mut self, key: i64, field: &str) -> Result<T, Refusal> {
-        let missing = Refusal::new(reasons::FIELD_MISSING, format!("{}.{field}", self.what));
-        self.id_opt(key, field)?.ok_or(missing)
+        self.id_opt(key, field)?.ok_or_else(|| self.missing(field))
     }
 
     /// An array of at most `max` items; an absent one is empty.

@@ -80,8 +80,8 @@ impl<'a> Trust<'a> {
     /// The certificate below the root: under whichever of its keys it names.
     fn topmost(&mut self, anchor: &Anchor<'_>, bytes: &[u8]) -> Result<Permit, Refusal> {
         let mut outcome = Err(Refusal::from(reasons::ROOT_UNKNOWN));
-        for key in self.root.keys() {
-            let above = anchor.chain(&[], key.thumbprint())?;
+        for key in self.root.thumbprints() {
+            let above = anchor.chain(&[], *key)?;
             outcome = self.certified(anchor, bytes, &above);
             match &outcome {
                 Err(refusal) if refusal.reason == reasons::WRONG_PARENT => {}

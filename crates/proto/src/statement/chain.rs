@@ -183,17 +183,14 @@ impl<'a> Anchor<'a> {
     }
 
     fn root_permit(&self, parent: Thumbprint) -> Result<Permit, Refusal> {
-        let matching = self
-            .root
-            .keys()
-            .iter()
-            .find(|key| key.thumbprint() == parent);
+        let thumbprints = self.root.thumbprints();
+        let matching = thumbprints.iter().position(|key| *key == parent);
         // Without the rule, the first key stands in: its signature then decides.
-        let key = match matching {
-            None if !holds(Rule::Parent) => Some(&self.root.keys()[0]),
+        let at = match matching {
+            None if !holds(Rule::Parent) => Some(0),
             other => other,
         };
-        let key = *key.ok_or_else(|| {
+        let at = at.ok_or_else(|| {
             Refusal::new(
                 reasons::ROOT_UNKNOWN,
                 "the top of the chain names another root key",
@@ -201,10 +198,10 @@ impl<'a> Anchor<'a> {
         })?;
         Ok(Permit {
             role: Role::Root,
-            key,
-            thumbprint: key.thumbprint(),
+            key: self.root.keys()[at],
+            thumbprint: thumbprints[at],
             cert: None,
-            keys: vec![key.thumbprint()],
+            keys: vec![thumbprints[at]],
         })
     }
 }

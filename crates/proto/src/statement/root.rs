@@ -21,6 +21,8 @@ const KIND: &str = "muster-root";
 pub struct Root {
     name: String,
     keys: Vec<PublicKey>,
+    /// Of the keys, in their order: every statement is compared with one.
+    thumbprints: Vec<Thumbprint>,
 }
 
 impl Root {
@@ -37,7 +39,12 @@ impl Root {
         if check_display_name(&name).is_err() {
             return wrong("root.name must have 1 to 128 bytes and no control characters");
         }
-        Ok(Self { name, keys })
+        let thumbprints = keys.iter().map(PublicKey::thumbprint).collect();
+        Ok(Self {
+            name,
+            keys,
+            thumbprints,
+        })
     }
 
     /// The publisher's display name.
@@ -50,12 +57,17 @@ impl Root {
         &self.keys
     }
 
+    /// The thumbprints of the keys, in their order.
+    pub fn thumbprints(&self) -> &[Thumbprint] {
+        &self.thumbprints
+    }
+
     /// The publisher id: the first 16 bytes of the first key's thumbprint. It is a name and no
     /// pin: a root with the same first key and a stranger's second one has the same id. Compare
     /// whole roots, or fingerprints.
     pub fn publisher(&self) -> PublisherId {
         let mut id = [0; 16];
-        id.copy_from_slice(&self.keys[0].thumbprint().0[..16]);
+        id.copy_from_slice(&self.thumbprints[0].0[..16]);
         PublisherId(id)
     }
 
