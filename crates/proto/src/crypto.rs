@@ -58,6 +58,23 @@ impl PublicKey {
         Ok(Self::Ed25519(bytes))
     }
 
+    /// Takes an Ed25519 public key without a look whether it is a point: a good signature under it shows
+    /// that, and takes less time than both. Refuses what is not canonical or of small order.
+    fn ed25519_unproved(bytes: [u8; 32]) -> Result<Self, Refusal> {
+        if ed25519::is_of_small_order(&bytes) || !is_below_field_prime(&bytes) {
+            return Self::ed25519(bytes);
+        }
+        Ok(Self::Ed25519(bytes))
+    }
+
+    /// Refuses a key that is no point of its curve.
+    pub(crate) fn check_point(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Ed25519(bytes) => Self::ed25519(*bytes).map(|_| ()),
+            Self::P256(x, y) => Self::p256(*x, *y).map(|_| ()),
+        }
+    }
+
     /// Takes a P-256 public key by its coordinates. Refuses one that is not on the curve.
     pub fn p256(x: [u8; 32], y: [u8; 32]) -> Result<Self, Refusal> {
         p256_key(&x, &y)?;
@@ -118,26 +135,37 @@ impl PublicKey {
 
     /// A key in something signed: unknown members of 0 and above are ignored.
     pub(crate) fn from_value(value: Value) -> Result<Self, Refusal> {
-        let (key, rest) = Self::read(value)?;
+        let (key, rest) = Self::read(value, Self::ed25519)?;
+        rest.finish()?;
+        Ok(key)
+    }
+
+    /// A key in something that is signed with that key itself. Who reads it checks that signature, and
+    /// where it is not good, [`PublicKey::check_point`].
+    pub(crate) fn from_value_of_own(value: Value) -> Result<Self, Refusal> {
+        let (key, rest) = Self::read(value, Self::ed25519_unproved)?;
         rest.finish()?;
         Ok(key)
     }
 
     /// A key in a container that nobody signed, with the members it needs and no others.
     pub(crate) fn from_value_exact(value: Value) -> Result<Self, Refusal> {
-        let (key, rest) = Self::read(value)?;
+        let (key, rest) = Self::read(value, Self::ed25519)?;
         rest.finish_exact()?;
         Ok(key)
     }
 
     /// The key, and what else its map holds.
-    fn read(value: Value) -> Result<(Self, MapReader), Refusal> {
+    fn read(
+        value: Value,
+        ed25519: impl FnOnce([u8; 32]) -> Result<Self, Refusal>,
+    ) -> Result<(Self, MapReader), Refusal> {
         let mut map = MapReader::new("key", value)?;
         let kty = map.uint(KEY_KTY, "kty")?;
         let crv = map.uint(KEY_CRV, "crv")?;
         let x = map.array(KEY_X, "x")?;
         let key = match (kty, crv) {
-            (KTY_OKP, CRV_ED25519) => Self::ed25519(x)?,
+            (KTY_OKP, CRV_ED25519) => ed25519(x)?,
             (KTY_EC2, CRV_P256) => Self::p256(x, map.array(KEY_Y, "y")?)?,
             _ => return Err(Refusal::new(reasons::BAD_KEY, "neither Ed25519 nor P-256")),
         };

@@ -11,7 +11,7 @@ use crate::limits::{ASK_BYTES_MAX, NAME_BYTES_MAX, PRODUCTS_MAX};
 use crate::reason::{Refusal, statement as reasons};
 use crate::time::Timestamp;
 
-use super::envelope::{Body, Claims, Envelope, ReadBody, confirm_key, read_confirmed_key};
+use super::envelope::{Body, Claims, Envelope, ReadBody, confirm_key, read_confirmed_own_key};
 use super::{Role, Typ};
 
 const AUDIENCE: i64 = -1;
@@ -123,7 +123,7 @@ pub fn succession(publisher: PublisherId, old: &PublicKey, new: &PublicKey) -> V
 pub struct Ask {
     /// The name of the host certificate it is meant for; any other host refuses.
     pub audience: Thumbprint,
-    /// The client's key.
+    /// The client's key: a point of its curve once [`Ask::open`] has checked the signature.
     pub client: PublicKey,
     /// Kept until an answer is stored: every retry, to whatever host, has the same.
     pub nonce: Nonce,
@@ -170,10 +170,9 @@ impl Ask {
             ));
         }
         let ask: Ask = envelope.claims()?;
-        if envelope.parent != ask.client.thumbprint() {
-            return Err(reasons::WRONG_PARENT.into());
-        }
-        envelope.check_signature(&ask.client)?;
+        // A good signature shows that the key is a point; otherwise that is what is wrong first.
+        check_own(&envelope, &ask.client)
+            .map_err(|refusal| ask.client.check_point().err().unwrap_or(refusal))?;
         if ask.audience != audience {
             return Err(reasons::AUDIENCE.into());
         }
@@ -188,6 +187,14 @@ impl Ask {
         }
         Ok((ask, envelope.name()))
     }
+}
+
+/// Whether an ask is signed with the key that it names.
+fn check_own(envelope: &Envelope, client: &PublicKey) -> Result<(), Refusal> {
+    if envelope.parent != client.thumbprint() {
+        return Err(reasons::WRONG_PARENT.into());
+    }
+    envelope.check_signature(client)
 }
 
 impl Claims for Ask {
@@ -218,7 +225,7 @@ impl Claims for Ask {
     }
 
     fn read(mut body: ReadBody) -> Result<Self, Refusal> {
-        let client = read_confirmed_key(body.confirmation()?)?;
+        let client = read_confirmed_own_key(body.confirmation()?)?;
         let own = &mut body.own;
         let ask = Self {
             audience: Thumbprint(own.array(AUDIENCE, "audience")?),

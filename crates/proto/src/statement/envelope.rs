@@ -8,7 +8,6 @@
 //! ```
 
 use ciborium::value::Value;
-use coset::SignatureContext;
 
 use super::Typ;
 use crate::cbor::{self, MapReader, MapWriter};
@@ -166,6 +165,13 @@ pub(crate) fn confirm_thumbprint(thumbprint: &Thumbprint) -> Value {
 
 pub(crate) fn read_confirmed_key(mut cnf: MapReader) -> Result<PublicKey, Refusal> {
     let key = PublicKey::from_value(cnf.need(CNF_COSE_KEY, "key")?)?;
+    cnf.finish()?;
+    Ok(key)
+}
+
+/// The key that the statement itself is signed with; see [`PublicKey::from_value_of_own`].
+pub(crate) fn read_confirmed_own_key(mut cnf: MapReader) -> Result<PublicKey, Refusal> {
+    let key = PublicKey::from_value_of_own(cnf.need(CNF_COSE_KEY, "key")?)?;
     cnf.finish()?;
     Ok(key)
 }
@@ -441,20 +447,34 @@ fn too_large(bytes: usize, max: usize) -> Refusal {
     )
 }
 
+/// COSE's Sig_structure (RFC 9052 section 4.4) of a COSE_Sign1.
 fn sig_structure(protected: &[u8], payload: &[u8]) -> Vec<u8> {
-    let header = coset::ProtectedHeader {
-        original_data: Some(protected.to_vec()),
-        header: coset::Header::default(),
-    };
-    coset::sig_structure_data(
-        SignatureContext::CoseSign1,
-        header,
-        None,
-        EXTERNAL_AAD,
-        payload,
-    )
+    cbor::encode_named_strings("Signature1", &[protected, EXTERNAL_AAD, payload])
 }
 
 fn name(protected: &[u8], payload: &[u8]) -> Thumbprint {
     Thumbprint(sha256(&cbor::encode_strings(&[protected, payload])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_signed_is_what_coset_says() {
+        for (protected, payload) in [
+            (&b"\xa1\x01\x26"[..], &b""[..]),
+            (&[7; 23], &[8; 24]),
+            (&[7; 255], &[8; 256]),
+            (&[7; 300], &[8; 70_000]),
+        ] {
+            let header = coset::ProtectedHeader {
+                original_data: Some(protected.to_vec()),
+                header: coset::Header::default(),
+            };
+            let context = coset::SignatureContext::CoseSign1;
+            let expected = coset::sig_structure_data(context, header, None, EXTERNAL_AAD, payload);
+            assert_eq!(sig_structure(protected, payload), expected);
+        }
+    }
 }
