@@ -160,7 +160,7 @@ pub(crate) fn read_with(
     machine: &Machine,
     clock: &dyn Clock,
 ) -> Licence {
-    let state = match load(dir) {
+    let state = match load_knowing(dir, Some(&product.root)) {
         Ok(state) => state,
         Err(refusal) => return Licence::of(product, Judgement::nothing(refusal), None),
     };
@@ -187,11 +187,16 @@ pub(crate) fn read_with(
 /// # Errors
 /// `STATE_LOST` where there is none, and what is wrong with a damaged one.
 pub(crate) fn load(dir: &Path) -> Result<State, Refusal> {
+    load_knowing(dir, None)
+}
+
+/// As [`load`], where a root may be known already.
+fn load_knowing(dir: &Path, known: Option<&Root>) -> Result<State, Refusal> {
     let path = dir.join("state");
     let bytes = disk::read(&path, STATE_BYTES_MAX, disk::PUBLIC)?;
     let bytes =
         bytes.ok_or_else(|| Refusal::new(reasons::STATE_LOST, dir.display().to_string()))?;
-    State::decode(&bytes)
+    State::decode_knowing(&bytes, known)
 }
 
 /// Asks a host now and reads the licence again. Where the machine's directory cannot be written by

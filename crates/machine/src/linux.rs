@@ -10,9 +10,10 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Bytes read of one file of `/proc` or `/sys` at most.
 const READ_BYTES_MAX: u64 = 65_536;
-/// Bytes in which the first record of `/proc/cpuinfo` names the model: the kernel makes the records
-/// of further processors only for who reads on, at 10 us each.
-const FIRST_RECORD_BYTES: u64 = 512;
+/// Bytes in which a file says what is looked for first: its only line, the model in the first record
+/// of `/proc/cpuinfo`, the memory in `/proc/meminfo`. The kernel makes much of what follows only for who
+/// reads on, at 10 us for each further processor.
+const FIRST_BYTES: usize = 512;
 /// Entries of one directory of `/sys` looked at at most.
 const ENTRIES_MAX: usize = 256;
 
@@ -97,11 +98,8 @@ fn model(root: &Path) -> Option<String> {
 
 fn processor(root: &Path) -> Option<String> {
     let file = root.join("proc/cpuinfo");
-    let first = read_at_most(&file, FIRST_RECORD_BYTES)?;
-    // What stands in the last line may be cut.
-    let (whole, _) = first.rsplit_once('\n')?;
     // Arm has no model name; its implementer and part say the same.
-    field_of(whole, "model name").or_else(|| {
+    field_at_first(&file, "model name").or_else(|| {
         let text = read(&file)?;
         field_of(&text, "model name").or_else(|| field_of(&text, "CPU part"))
     })
@@ -109,7 +107,8 @@ fn processor(root: &Path) -> Option<String> {
 
 /// Whole GiB, rounded: the kernel's own share changes from release to release.
 fn memory(root: &Path) -> Option<String> {
-    let text = field(root, "proc/meminfo", "MemTotal")?;
+    let file = root.join("proc/meminfo");
+    let text = field_at_first(&file, "MemTotal").or_else(|| field_of(&read(&file)?, "MemTotal"))?;
     let kib: u64 = text.split_whitespace().next()?.parse().ok()?;
     Some(format!("{} GiB", kib.saturating_add(1 << 19) >> 20))
 }
@@ -159,6 +158,17 @@ fn field(root: &Path, file: &str, name: &str) -> Option<String> {
     field_of(&read(&root.join(file))?, name)
 }
 
+/// The same, where it stands in the whole lines that a file begins with.
+fn field_at_first(file: &Path, name: &str) -> Option<String> {
+    let first = read_first(file)?;
+    let whole = match first.len() < FIRST_BYTES {
+        true => first.as_str(),
+        // What stands in the last line may be cut.
+        false => first.rsplit_once('\n')?.0,
+    };
+    field_of(whole, name)
+}
+
 fn field_of(text: &str, name: &str) -> Option<String> {
     let value = text.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
@@ -169,25 +179,33 @@ fn field_of(text: &str, name: &str) -> Option<String> {
 
 /// A file's first line, unless it is empty or a maker's filler.
 fn line(root: &Path, file: &str) -> Option<String> {
-    let text = read(&root.join(file))?;
+    let path = root.join(file);
+    let first = read_first(&path)?;
+    let text = match first.len() < FIRST_BYTES || first.contains('\n') {
+        true => first,
+        false => read(&path)?,
+    };
     let value = text.lines().next()?.trim();
     let filler = FILLERS.contains(&value.to_ascii_lowercase().as_str());
     (!value.is_empty() && !filler).then(|| value.to_owned())
 }
 
 fn read(path: &Path) -> Option<String> {
-    read_at_most(path, READ_BYTES_MAX)
-}
-
-fn read_at_most(path: &Path, bytes_max: u64) -> Option<String> {
-    // With room for more than most files hold: one read, and one that finds the end.
-    let mut bytes = Vec::with_capacity(FIRST_RECORD_BYTES as usize);
+    let mut bytes = Vec::new();
     fs::File::open(path)
         .ok()?
-        .take(bytes_max)
+        .take(READ_BYTES_MAX)
         .read_to_end(&mut bytes)
         .ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What one read brings: fewer bytes than `FIRST_BYTES` are the whole file, as files of `/proc`, `/sys`
+/// and disks give what they have.
+fn read_first(path: &Path) -> Option<String> {
+    let mut bytes = [0; FIRST_BYTES];
+    let length = fs::File::open(path).ok()?.read(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes[..length]).into_owned())
 }
 
 #[cfg(test)]

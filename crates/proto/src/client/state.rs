@@ -243,7 +243,16 @@ impl State {
     /// # Errors
     /// `STATE_FOREIGN`, `STATE_VERSION`, `STATE_CUT`, `STATE_ALTERED`, `STATE_CONTENTS`.
     pub fn decode(file: &[u8]) -> Result<Self, Refusal> {
+        Self::decode_knowing(file, None)
+    }
+
+    /// As [`State::decode`], where a root is known already: its keys are not checked again to be
+    /// points of their curve.
+    ///
+    /// # Errors
+    /// As [`State::decode`].
+    pub fn decode_knowing(file: &[u8], known: Option<&Root>) -> Result<Self, Refusal> {
         let value = STATE.open(file)?;
-        state_codec::decode(value).map_err(|refusal| STATE.contents(&refusal))
+        state_codec::decode(value, known).map_err(|refusal| STATE.contents(&refusal))
     }
 }

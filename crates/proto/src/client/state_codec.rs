@@ -36,7 +36,7 @@ pub(super) fn encode(state: &State) -> Vec<u8> {
     cbor::encode(&map.into_value())
 }
 
-pub(super) fn decode(value: Value) -> Result<State, Refusal> {
+pub(super) fn decode(value: Value, known: Option<&Root>) -> Result<State, Refusal> {
     let mut map = MapReader::new("state", value)?;
     let written = Written {
         at: read_moment(map.need(1, "written")?)?,
@@ -46,7 +46,7 @@ pub(super) fn decode(value: Value) -> Result<State, Refusal> {
     let declared = map.bool_or_false(4, "declared")?;
     let mut publishers: BTreeMap<PublisherId, Holding> = BTreeMap::new();
     for value in map.list(5, "publishers", CLIENT_PUBLISHERS_MAX)? {
-        let holding = read_holding(value)?;
+        let holding = read_holding(value, known)?;
         let id = holding.root.publisher();
         in_order(publishers.keys().next_back(), &id, "state.publishers")?;
         publishers.insert(id, holding);
@@ -87,7 +87,7 @@ fn list_opt(items: Vec<Value>) -> Option<Value> {
     (!items.is_empty()).then_some(Value::Array(items))
 }
 
-fn read_holding(value: Value) -> Result<Holding, Refusal> {
+fn read_holding(value: Value, known: Option<&Root>) -> Result<Holding, Refusal> {
     let mut map = MapReader::new("publisher", value)?;
     let mut products: BTreeMap<ProductId, Installed> = BTreeMap::new();
     for value in map.list(12, "products", PRODUCTS_MAX)? {
@@ -98,7 +98,7 @@ fn read_holding(value: Value) -> Result<Holding, Refusal> {
     let revocations = map.list(4, "revocations", CLIENT_REVOCATION_DELTAS_MAX)?;
     let hosts = map.list(5, "hosts", CLIENT_HOSTS_MAX)?;
     let holding = Holding {
-        root: Root::from_value(map.need(1, "root")?)?,
+        root: read_root(map.need(1, "root")?, known)?,
         client: map.array_opt(2, "client")?.map(Thumbprint),
         successor: map.array_opt(3, "successor")?.map(Thumbprint),
         revocations: read_blobs(revocations, REVOCATIONS_BYTES_MAX)?,
@@ -114,6 +114,13 @@ fn read_holding(value: Value) -> Result<Holding, Refusal> {
     };
     map.finish()?;
     Ok(holding)
+}
+
+fn read_root(value: Value, known: Option<&Root>) -> Result<Root, Refusal> {
+    match known {
+        Some(known) if known.to_value() == value => Ok(known.clone()),
+        _ => Root::from_value(value),
+    }
 }
 
 fn removed(removed: &Removed) -> Value {
