@@ -172,6 +172,10 @@ pub const TLS_FILES_CHECK_SECONDS: u64 = 60;
 pub const TLS_FILE_BYTES_MAX: usize = 1_048_576;
 /// How long sent bytes may stay unacknowledged before a connection is given up, in seconds.
 pub const HTTP_UNACKNOWLEDGED_SECONDS: u64 = 30;
+/// How long a peer may let an answer wait before it has taken all of it, in seconds.
+pub const HTTP_UNTAKEN_SECONDS: u64 = 30;
+/// Bytes of answers that wait for one peer at most; the kernel takes twice as much for them.
+pub const HTTP_SEND_BYTES: usize = 131_072;
 /// Lines of one kind that a service may log at once, beyond those of `LOG_LINES_PER_SECOND`.
 pub const LOG_LINES_BURST: u32 = 2_000;
 /// Lines of one kind that a service logs in a second in the long run. The rest is counted.

@@ -19,7 +19,7 @@ const REPLAYS: usize = 100;
 /// Connections that never read.
 const DEAF: usize = 20;
 /// Requests that such a connection sends at most.
-const UNREAD_MAX: usize = 20_000;
+const UNREAD_MAX: usize = 400_000;
 /// Connections that a host holds, as its limits say.
 const PLACES: usize = muster_proto::limits::HTTP_CONNECTIONS_MAX;
 /// Files of a host that are no connections, at most.

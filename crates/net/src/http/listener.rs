@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_proto::limits::{
-    HTTP_BACKLOG_MAX, HTTP_UNACKNOWLEDGED_SECONDS, TLS_FILES_CHECK_SECONDS,
+    HTTP_BACKLOG_MAX, HTTP_SEND_BYTES, HTTP_UNACKNOWLEDGED_SECONDS, TLS_FILES_CHECK_SECONDS,
 };
 use muster_proto::reason::dns as reason;
 use muster_proto::{Reason, Refusal};
@@ -141,7 +141,9 @@ fn open(addr: SocketAddr) -> io::Result<TcpListener> {
     // Accepted sockets inherit what follows. An answer is one write; waiting to fill a packet would
     // only delay it.
     socket.set_tcp_nodelay(true)?;
-    // A peer that stops reading does not hold its connection for ever.
+    // The kernel would take 4 MB for answers that a peer does not read.
+    socket.set_send_buffer_size(HTTP_SEND_BYTES)?;
+    // A peer that is gone does not hold its connection for ever.
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(Duration::from_secs(HTTP_UNACKNOWLEDGED_SECONDS)))?;
     socket.bind(&addr.into())?;

@@ -7,7 +7,7 @@
 //! Limits, in the order a peer meets them: connections per source and in all (for a newer one, one that
 //! is in no request is closed: `crates/net/src/http/crowd.rs`), time of the TLS handshake, size and
 //! time of the head (the same time bounds an idle connection), size and time of the body, time of
-//! the answer, and time its bytes may stay unacknowledged. What is over a limit is counted and costs
+//! the answer, and time in which the peer must take it. What is over a limit is counted and costs
 //! the connection; it never costs another peer anything.
 
 use std::convert::Infallible;
@@ -32,7 +32,7 @@ use muster_proto::Refusal;
 use muster_proto::limits::{
     HTTP_BODY_BYTES_MAX, HTTP_BODY_SECONDS, HTTP_CONNECTIONS_MAX, HTTP_CONNECTIONS_PER_SOURCE_MAX,
     HTTP_FAULT_REPORT_SECONDS, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_SECONDS, HTTP_OTHERS_MAX,
-    HTTP_REQUEST_SECONDS, HTTP_STOP_SECONDS, TLS_HANDSHAKE_SECONDS,
+    HTTP_REQUEST_SECONDS, HTTP_STOP_SECONDS, HTTP_UNTAKEN_SECONDS, TLS_HANDSHAKE_SECONDS,
 };
 use muster_proto::reason::dns as reason;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -63,6 +63,8 @@ pub struct ServerLimits {
     pub body_timeout: Duration,
     /// Time for the handler; 503 after it, and the handler is dropped at its next await.
     pub request_timeout: Duration,
+    /// Time in which the peer must take an answer, from when it first kept it waiting.
+    pub write_timeout: Duration,
     /// Time a stop waits for requests under way.
     pub stop_timeout: Duration,
 }
@@ -76,6 +78,7 @@ impl Default for ServerLimits {
             head_timeout: Duration::from_secs(HTTP_HEAD_SECONDS),
             body_timeout: Duration::from_secs(HTTP_BODY_SECONDS),
             request_timeout: Duration::from_secs(HTTP_REQUEST_SECONDS),
+            write_timeout: Duration::from_secs(HTTP_UNTAKEN_SECONDS),
             stop_timeout: Duration::from_secs(HTTP_STOP_SECONDS),
         }
     }
@@ -445,7 +448,7 @@ where
         loop {
             match self.begin(&mut beginning, stream, phase).await {
                 Begun::Whole { request, is_last } => {
-                    let request = Handed::whole(request, stream);
+                    let request = Handed::whole(request, stream, self.limits.write_timeout);
                     let limit = self.limits.body_timeout;
                     // On the heap, so that a connection without a request holds no room for one.
                     let served = self.serve(&self.whole, request, limit, peer, seat, phase);
@@ -505,7 +508,7 @@ where
             true => Duration::ZERO,
             false => self.limits.body_timeout,
         };
-        let rest = Handed::rest(bytes, stream);
+        let rest = Handed::rest(bytes, stream, self.limits.write_timeout);
         let served = self.serve(&self.other, rest, limit, peer, seat, phase);
         Box::pin(served).await;
     }
@@ -609,7 +612,8 @@ fn encode(response: Response) -> hyper::Response<Full<Bytes>> {
 }
 
 fn fault_of(error: &hyper::Error) -> Fault {
-    if error.is_timeout() {
+    let io = std::error::Error::source(error).and_then(|error| error.downcast_ref::<io::Error>());
+    if error.is_timeout() || io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut) {
         Fault::Timeout
     } else if error.is_parse_too_large() {
         Fault::TooLarge

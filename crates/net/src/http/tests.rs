@@ -59,6 +59,7 @@ pub(super) fn short() -> ServerLimits {
         head_timeout: Duration::from_millis(400),
         body_timeout: Duration::from_millis(400),
         request_timeout: Duration::from_millis(400),
+        write_timeout: Duration::from_millis(400),
         stop_timeout: Duration::from_millis(400),
         ..ServerLimits::default()
     }

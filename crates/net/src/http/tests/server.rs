@@ -155,6 +155,21 @@ async fn a_handler_that_takes_too_long_is_dropped() {
     );
 }
 
+/// It goes on sending, so that the kernel sees it alive.
+#[tokio::test]
+async fn a_peer_that_reads_no_answers_loses_its_connection() {
+    let large = Bytes::from(vec![b'x'; 40_000]);
+    let handler = move |_| std::future::ready(Response::new(200, "text/plain", large.clone()));
+    let server = Running::start(Listener::bind(&[local()]).unwrap(), short(), handler);
+    let mut deaf = TcpStream::connect(server.addr).await.unwrap();
+    let requests = "GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
+    // The server takes no more before it ends the connection.
+    let sent = async { while deaf.write_all(requests.as_bytes()).await.is_ok() {} };
+    let sent = tokio::time::timeout(Duration::from_secs(20), sent);
+    sent.await.expect("the connection ends");
+    assert_eq!(server.stop().await.faults, 1);
+}
+
 #[tokio::test]
 async fn a_handler_that_panics_costs_its_connection_only() {
     let server = Running::start(
