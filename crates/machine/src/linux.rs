@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use muster_proto::hardware::Component;
 use muster_proto::time::Span;
@@ -10,9 +11,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Bytes read of one file of `/proc` or `/sys` at most.
 const READ_BYTES_MAX: u64 = 65_536;
-/// Bytes in which a file says what is looked for first: its only line, the model in the first record
-/// of `/proc/cpuinfo`, the memory in `/proc/meminfo`. The kernel makes much of what follows only for who
-/// reads on, at 10 us for each further processor.
+/// Bytes in which a file says what is looked for first: its only line, or the model in the first record
+/// of `/proc/cpuinfo`; the kernel makes the records of further processors only for who reads on, at 10 us
+/// each.
 const FIRST_BYTES: usize = 512;
 /// Entries of one directory of `/sys` looked at at most.
 const ENTRIES_MAX: usize = 256;
@@ -75,8 +76,14 @@ pub(crate) fn domain(root: &Path) -> Option<String> {
     })
 }
 
+/// It is read once: no process outlives its boot.
 pub(crate) fn boot_id() -> Option<String> {
-    line(Path::new("/"), "proc/sys/kernel/random/boot_id")
+    static BOOT: OnceLock<String> = OnceLock::new();
+    if BOOT.get().is_none() {
+        let read = line(Path::new("/"), "proc/sys/kernel/random/boot_id")?;
+        let _ = BOOT.set(read);
+    }
+    BOOT.get().cloned()
 }
 
 /// What `/proc/uptime` shows, without the reckoning behind it: a host asks for each ask.
@@ -107,10 +114,22 @@ fn processor(root: &Path) -> Option<String> {
 
 /// Whole GiB, rounded: the kernel's own share changes from release to release.
 fn memory(root: &Path) -> Option<String> {
-    let file = root.join("proc/meminfo");
-    let text = field_at_first(&file, "MemTotal").or_else(|| field_of(&read(&file)?, "MemTotal"))?;
-    let kib: u64 = text.split_whitespace().next()?.parse().ok()?;
+    let kib = match root == Path::new("/") {
+        // `MemTotal` without the rest of the file, which takes the kernel ten times as long. In a
+        // container with a `/proc` of its own making this is the machine's.
+        true => sysinfo_kib(),
+        false => {
+            let text = field(root, "proc/meminfo", "MemTotal")?;
+            text.split_whitespace().next()?.parse().ok()?
+        }
+    };
     Some(format!("{} GiB", kib.saturating_add(1 << 19) >> 20))
+}
+
+fn sysinfo_kib() -> u64 {
+    let info = rustix::system::sysinfo();
+    let bytes = info.totalram as u128 * u128::from(info.mem_unit);
+    u64::try_from(bytes >> 10).unwrap_or(u64::MAX)
 }
 
 /// The serial number or world-wide name of the first disk, by name, that has one.
