@@ -2,12 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use muster_proto::reason::{authority as reasons, store as store_reasons};
+use std::time::Duration;
 
-use crate::authority::key_report;
+use muster_proto::limits::POSTGRES_COMMIT_MILLISECONDS;
+use muster_proto::reason::{authority as reasons, store as store_reasons};
+use muster_proto::time::Timestamp;
+use sqlx_core::connection::Connection;
+use sqlx_core::query_scalar::query_scalar;
+use sqlx_core::raw_sql::raw_sql;
+use sqlx_postgres::PgConnection;
+use tokio::time::Instant;
+
 use crate::authority::ops::Certified;
 use crate::authority::tests::server::Postgres;
 use crate::authority::tests::{Backend, asked, certify, furnished, postgres, runtime};
+use crate::authority::{Tables, key_report};
 
 const MACHINES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 
@@ -82,4 +91,47 @@ fn a_restarted_server_is_gone_on_with() {
         assert_eq!(kept().await.unwrap().as_deref(), Some(&b"three"[..]));
     });
     server.down();
+}
+
+/// A commit waits for a standby that is not there, and is not answered: it is looked for until the
+/// server tells that it stands, and its change was made once.
+#[test]
+fn an_unanswered_commit_is_found_out() {
+    const WAITS: &str = "ALTER SYSTEM SET synchronous_standby_names = 'nobody'";
+    const WAITS_NOT: &str = "ALTER SYSTEM RESET synchronous_standby_names";
+    const UNANSWERED: Duration = Duration::from_millis(POSTGRES_COMMIT_MILLISECONDS);
+    let server = Postgres::start();
+    let url = server.database();
+    runtime().block_on(async {
+        let store = Backend::Postgres(postgres(&url, 1).await);
+        let mut other = PgConnection::connect(&url).await.unwrap();
+        for sql in [WAITS, "SELECT pg_reload_conf()"] {
+            raw_sql(sql).execute(&mut other).await.unwrap();
+        }
+        while shown(&mut other, "SHOW synchronous_standby_names").await != "nobody" {
+            tokio::task::yield_now().await;
+        }
+        let begun = Instant::now();
+        let note = async {
+            let note = |t: &mut dyn Tables| t.put_audit(Timestamp::default(), "noted", "", "");
+            (store.change(note).await, begun.elapsed())
+        };
+        let mend = async {
+            tokio::time::sleep(UNANSWERED + Duration::from_secs(2)).await;
+            for sql in [WAITS_NOT, "SELECT pg_reload_conf()"] {
+                raw_sql(sql).execute(&mut other).await.unwrap();
+            }
+        };
+        let ((noted, waited), ()) = tokio::join!(note, mend);
+        noted.unwrap();
+        assert!(waited >= UNANSWERED, "the commit was not answered at first");
+        let log = store.view(|t| t.audit(0, 10)).await.unwrap();
+        assert_eq!(log.iter().filter(|entry| entry.event == "noted").count(), 1);
+    });
+    server.down();
+}
+
+async fn shown(connection: &mut PgConnection, sql: &'static str) -> String {
+    let show = query_scalar::<sqlx_postgres::Postgres, String>(sql);
+    show.fetch_one(connection).await.unwrap()
 }

@@ -118,7 +118,8 @@ fn commit(place: &Place, jobs: &mut [Box<dyn Job>], name: &[u8]) -> Result<(), R
             // Until the name is found, or left by this run, whatever happens settles nothing.
             (_, Some(_)) => {
                 place.server.distrust();
-                place.runtime.block_on(sleep(PAUSE));
+                // The runtime's clock is there only within it.
+                place.runtime.block_on(async { sleep(PAUSE).await });
             }
         }
     }
