@@ -5,6 +5,7 @@ mod backups;
 mod bad_input;
 mod bind;
 mod clocks;
+mod cluster;
 mod crash;
 mod disks;
 mod doctor;

@@ -46,7 +46,7 @@ async fn ask_all(machines: &mut Vec<Machine>, address: SocketAddr) -> BTreeSet<C
 }
 
 /// The clients that a host's table holds.
-pub(crate) fn listed(estate: &Estate) -> BTreeSet<ClientId> {
+pub(crate) fn listed(estate: &Estate, host: &str) -> BTreeSet<ClientId> {
     let mut clients = BTreeSet::new();
     let mut after: Option<String> = None;
     loop {
@@ -60,7 +60,7 @@ pub(crate) fn listed(estate: &Estate) -> BTreeSet<ClientId> {
             args.extend(["--after".to_owned(), id.clone()]);
         }
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let page: Value = run(estate.kms_args("kms", &args)).done().json();
+        let page: Value = run(estate.kms_args(host, &args)).done().json();
         let page = page["clients"].as_array().expect("a list").clone();
         let id = |client: &Value| client["id"].as_str().expect("an id").to_owned();
         let Some(last) = page.last().map(id) else {
@@ -100,7 +100,7 @@ fn a_host_killed_during_a_thousand_asks_has_lost_nobody() {
         });
         acknowledged.extend(runtime.block_on(ask_all(&mut machines, address)));
         killer.join().unwrap();
-        let known = listed(&estate);
+        let known = listed(&estate, "kms");
         let missing: Vec<_> = acknowledged.difference(&known).collect();
         assert!(
             missing.is_empty(),
