@@ -91,18 +91,7 @@ pub(super) async fn run(args: AuthorityArgs) -> Result<Report, Refusal> {
         Verb::Issuing(verb) => authority_issuing::run(&place, verb).await,
         Verb::Certify { file, out } => certify(&place, &file, &out).await,
         Verb::Backup { out, with_keys } => backup(&place, &out, with_keys).await,
-        Verb::Restore { file, with_keys } => {
-            if with_keys {
-                Authority::restore_with_keys(&file, &place.dir)?;
-            } else {
-                Authority::restore(&file, &place.dir)?;
-            }
-            let text = format!("Restored {} into {}.", file.display(), place.dir.display());
-            Ok(Report::new(
-                json!({ "restored": file, "dir": place.dir }),
-                text,
-            ))
-        }
+        Verb::Restore { file, with_keys } => restore(&place, &file, with_keys),
         Verb::Restored => authority_store::restored(&place).await,
     }
 }
@@ -120,6 +109,17 @@ async fn doctor(place: &Place, url: Option<String>, ca_file: Option<PathBuf>) ->
         },
     };
     doctor_show::report(&muster_authority::doctor(&examined, clock::now()).await)
+}
+
+fn restore(place: &Place, file: &Path, with_keys: bool) -> Result<Report, Refusal> {
+    if with_keys {
+        Authority::restore_with_keys(file, &place.dir)?;
+    } else {
+        Authority::restore(file, &place.dir)?;
+    }
+    let text = format!("Restored {} into {}.", file.display(), place.dir.display());
+    let json = json!({ "restored": file, "dir": place.dir });
+    Ok(Report::new(json, text))
 }
 
 async fn backup(place: &Place, out: &Path, with_keys: bool) -> Result<Report, Refusal> {
