@@ -90,7 +90,9 @@ fn run(test: &str, inside: impl FnOnce() -> Report) -> Option<Report> {
     let unshare = || {
         let mut command = Command::new("unshare");
         command.args(["--net", "--mount", "--pid", "--fork", "--kill-child"]);
-        command.args(["--mount-proc", "--"]);
+        // A shell is the first process there, and takes away the ended ones that nobody waits for:
+        // Patroni would wait for a PostgreSQL that has ended for ever.
+        command.args(["--mount-proc", "--", "sh", "-c", "\"$@\"; exit $?", "sh"]);
         command.stdin(Stdio::null());
         command
     };

@@ -88,7 +88,15 @@ impl Cluster {
             }
             std::thread::park_timeout(Duration::from_secs(1));
         }
-        panic!("the cluster did not become whole: {:?}", self.members());
+        let members = self.members();
+        panic!("not whole: {members:?}\n{}", self.last_words());
+    }
+
+    /// The last lines of each node's Patroni.
+    fn last_words(&self) -> String {
+        let logs = self.dir.path().join("n?/patroni.log");
+        let tail = format!("tail -n 20 {}", logs.display());
+        shell(&tail).stdout
     }
 
     /// Brings a fault over a node.
