@@ -9,7 +9,7 @@ use crate::rules::{Rule, holds};
 use crate::statement::policy::Policy;
 use crate::time::{Span, Timestamp};
 
-use super::trusted_time::Moment;
+use super::trusted_time::{Moment, SECONDS_BEGIN_APART};
 
 /// The two intervals of one publisher's asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,9 +102,15 @@ pub fn until(next: Moment, now: Moment) -> Span {
         .min(next.running.less(now.running))
 }
 
-/// When to show that a moment comes, as a time of the wall clock.
+/// When to show that a moment comes, as a time of the wall clock: the same at each look while the
+/// clocks agree but for where their seconds begin.
 pub fn shown(next: Moment, now: Moment) -> Timestamp {
-    now.wall + until(next, now)
+    let (first, by_wall) = (until(next, now), next.wall.since(now.wall));
+    if by_wall.less(first) > SECONDS_BEGIN_APART {
+        now.wall + first
+    } else {
+        now.wall + by_wall
+    }
 }
 
 /// 90 % to 110 % of an interval, within the bounds.
@@ -197,5 +203,18 @@ mod tests {
         };
         assert_eq!(until(next, later), Span::from_days(6));
         assert_eq!(shown(next, later), later.wall + Span::from_days(6));
+    }
+
+    #[test]
+    fn a_moment_is_shown_the_same_whichever_second_begins_first() {
+        let at = |wall: u64, running: u64| Moment {
+            wall: Timestamp::from_seconds(1_800_000_000 + wall),
+            running: Span::from_seconds(400_000 + running),
+        };
+        let next = after(at(0, 0), Span::from_days(7));
+        for (wall, running) in [(9, 9), (9, 10), (10, 9)] {
+            assert_eq!(shown(next, at(wall, running)), next.wall);
+        }
+        assert_ne!(shown(next, at(9, 11)), next.wall, "the clock was set back");
     }
 }

@@ -19,6 +19,9 @@ use crate::limits::{CLOCK_DIFFERENCE_REPORTED_SECONDS, FLOOR_ABOVE_OWN_CLOCK_SEC
 use crate::rules::{Rule, holds};
 use crate::time::{Span, Timestamp};
 
+/// By how much two clocks of one pace may differ, each read in whole seconds of its own.
+pub(crate) const SECONDS_BEGIN_APART: Span = Span::from_seconds(1);
+
 /// The machine's two clocks at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
@@ -113,11 +116,17 @@ impl TrustedTime {
     }
 
     /// How long ago a moment was: the larger of both clocks' answers, so that neither a clock set
-    /// back nor a machine kept off stretches a timer.
+    /// back nor a machine kept off stretches a timer. Clocks that agree but for where their seconds
+    /// begin are told as the wall clock tells it, or an end would be shown now a second earlier,
+    /// now a second later.
     pub fn elapsed(&self, since: Moment) -> Span {
-        self.now
-            .since(since.wall)
-            .max(self.running.less(since.running))
+        let wall = self.now.since(since.wall);
+        let running = self.running.less(since.running);
+        if running.less(wall) > SECONDS_BEGIN_APART {
+            running
+        } else {
+            wall
+        }
     }
 
     /// How long ago a moment was in running time alone.
@@ -216,6 +225,24 @@ mod tests {
         assert!(!at(NOW - Span::from_hours(4)).behind);
         assert!(at(NOW - Span::from_hours(4) - Span::from_seconds(1)).behind);
         assert!(at(NOW - day(3_650)).behind);
+    }
+
+    #[test]
+    fn seconds_that_begin_apart_move_no_end() {
+        let since = Moment {
+            wall: NOW,
+            running: day(10),
+        };
+        let elapsed = |wall, running| {
+            let clocks = Moment {
+                wall: NOW + Span::from_seconds(wall),
+                running: day(10) + Span::from_seconds(running),
+            };
+            TrustedTime::judge(clocks, NOW).elapsed(since).seconds()
+        };
+        assert_eq!([elapsed(7, 7), elapsed(7, 8), elapsed(8, 7)], [7, 7, 8]);
+        assert_eq!(elapsed(7, 9), 9, "a clock set back gains nothing");
+        assert_eq!(elapsed(0, 9), 9);
     }
 
     #[test]
