@@ -270,11 +270,13 @@ fn whole() -> http1::Builder {
     http
 }
 
-/// One request, and then the connection ends.
+/// One request, and then the connection ends. As with those that are whole, a peer that has said all
+/// it wanted to and closed that side is answered.
 fn other(limits: &ServerLimits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
+        .half_close(true)
         .keep_alive(false)
         .max_buf_size(HTTP_HEAD_BYTES_MAX);
     http

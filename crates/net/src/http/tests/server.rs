@@ -98,6 +98,27 @@ async fn bodies_over_the_limit_get_413_by_length_and_in_chunks() {
 }
 
 #[tokio::test]
+async fn a_peer_that_has_said_all_is_answered_however_it_says_it() {
+    let server = Running::echo(short());
+    for framing in [
+        "content-length: 0\r\n\r\n",
+        "transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        let mut stream = TcpStream::connect(server.addr).await.unwrap();
+        let request = format!("POST /slow HTTP/1.1\r\nhost: x\r\n{framing}");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 503"),
+            "{framing:?}: {answer:?}"
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn slow_heads_slow_bodies_and_idle_peers_lose_their_connection() {
     let server = Running::echo(short());
     let (head, body, idle) = tokio::join!(
