@@ -15,11 +15,17 @@ mod texts;
 
 use crate::Target;
 
-/// All targets. The first four lines are those that strangers reach over the network.
+/// All targets. The first seven are those that strangers reach over the network.
 pub const TARGETS: &[Target] = &[
     target("asks", 2_048, asks::run, asks::seeds),
     target("statements", 4_608, statements::run, statements::seeds),
     target("http-requests", 4_096, http::requests, http::request_seeds),
+    target(
+        "http-sequences",
+        2_048,
+        http::sequences,
+        http::sequence_seeds,
+    ),
     target("http-answers", 4_096, http::answers, http::answer_seeds),
     target("dns-answers", 2_048, dns::answers, dns::answer_seeds),
     target("dns-updates", 2_048, dns::updates, dns::update_seeds),

@@ -2,9 +2,14 @@
 //! stands still, so slowness is not tried here: `crates/net/src/http/tests` does.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use muster_net::http::{
     ClientLimits, Connection, Request, Response, ServerLimits, Traffic, serve_one,
 };
@@ -65,6 +70,101 @@ pub(super) fn requests(bytes: &[u8]) {
             .count();
         assert!(said >= handled, "a request without an answer");
     });
+}
+
+/// What a handler is given of a request.
+type Read = (String, String, Bytes);
+
+/// Whatever comes behind one another on a connection, in whatever pieces, is taken for the requests
+/// that hyper alone takes it for, up to the first that is not plain and so is the last: nobody slips
+/// a request past by a head that two readers end at different bytes.
+pub(super) fn sequences(bytes: &[u8]) {
+    let mut input = Input::of(bytes);
+    let (step, sent) = (input.byte(), input.rest());
+    let in_steps = wait(read_by_us(sent, step));
+    let at_once = wait(read_by_us(sent, u8::MAX));
+    assert_eq!(in_steps, at_once, "pieces changed what was read");
+    let by_hyper = wait(read_by_hyper(sent));
+    assert!(
+        by_hyper.starts_with(&in_steps),
+        "read as {in_steps:?}, by hyper as {by_hyper:?}"
+    );
+    assert!(
+        by_hyper.is_empty() || !in_steps.is_empty(),
+        "not read: {by_hyper:?}"
+    );
+}
+
+async fn read_by_us(sent: &[u8], step: u8) -> Vec<Read> {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let limits = ServerLimits {
+        body_bytes_max: BODY_BYTES_MAX,
+        ..ServerLimits::default()
+    };
+    let read = Arc::new(Mutex::new(Vec::new()));
+    let taken = Arc::clone(&read);
+    let handler = move |request: Request| {
+        let target = (request.path(), request.query());
+        let one = (
+            request.method().to_string(),
+            format!("{target:?}"),
+            request.body,
+        );
+        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.push(one);
+        std::future::ready(Response::text(200, "ok\n"))
+    };
+    let traffic = Arc::new(Traffic::default());
+    let serving = serve_one(far, peer(), limits, traffic, handler);
+    tokio::join!(serving, speak(near, sent, step));
+    let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::take(&mut *read)
+}
+
+/// Hyper by itself, with our limit of a body.
+async fn read_by_hyper(sent: &[u8]) -> Vec<Read> {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let read = Mutex::new(Vec::new());
+    let service = service_fn(async |request: hyper::Request<Incoming>| {
+        let (head, body) = request.into_parts();
+        let body = Limited::new(body, BODY_BYTES_MAX).collect().await?;
+        let target = (head.uri.path(), head.uri.query());
+        let one = (
+            head.method.to_string(),
+            format!("{target:?}"),
+            body.to_bytes(),
+        );
+        let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.push(one);
+        let answer = Full::new(Bytes::from_static(b"ok\n"));
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(hyper::Response::new(answer))
+    });
+    let mut http = http1::Builder::new();
+    http.header_read_timeout(None).half_close(true);
+    // How it ends says nothing about what was read.
+    let serving = async {
+        let _ = http.serve_connection(TokioIo::new(far), service).await;
+    };
+    tokio::join!(serving, speak(near, sent, u8::MAX));
+    read.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn sequence_seeds() -> Vec<Vec<u8>> {
+    let heads = [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /a?b HTTP/1.1\nHost: a\n\n",
+        "POST /v1/ask HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
+        "POST /v1/ask HTTP/1.1\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\nabc",
+        "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nContent-Length: 3, 3\r\n\r\nabc",
+        "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        "GET http://b/c HTTP/1.1\r\nUpgrade: h2c\r\n\r\n",
+    ];
+    let pair = |first: &str, second: &str| [&[7], first.as_bytes(), second.as_bytes()].concat();
+    let pairs = heads
+        .iter()
+        .flat_map(|first| heads.map(|second| pair(first, second)));
+    pairs.collect()
 }
 
 /// Sends in steps, ends, and reads whatever comes back.
