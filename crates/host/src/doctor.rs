@@ -13,10 +13,10 @@ use muster_net::http::probe::{self, Spoken};
 use muster_net::http::{ClientLimits, Dated};
 use muster_proto::authority::answer::Publisher;
 use muster_proto::doctor::Report;
-use muster_proto::doctor::database::{DatabaseSeen, ReplicationSeen};
 use muster_proto::doctor::host::{
     AuthoritySeen, CertificateSeen, PublisherSeen, Seen, ZoneSeen, judge,
 };
+use muster_proto::doctor::replication::DatabaseSeen;
 use muster_proto::host::ClockGuard;
 use muster_proto::ids::PublisherId;
 use muster_proto::limits::{HTTP_CONNECT_SECONDS, STORE_TRY_BYTES};
@@ -26,7 +26,6 @@ use muster_proto::time::Timestamp;
 use muster_proto::wire::Hello;
 use muster_proto::{Reason, Refusal};
 use muster_store::kms::{ClientTable, PostgresKms};
-use muster_store::postgres::Replication;
 
 use crate::admin::{Admin, accept, client};
 use crate::dns::{Zone, ZoneStatus};
@@ -112,11 +111,6 @@ async fn examine(admin: &Admin, options: &Options) -> Result<Seen, Refusal> {
 
 /// Whether the server of a shared table answers, and how it replicates.
 async fn table(shared: &PostgresKms) -> DatabaseSeen {
-    let seen = |found: Replication| ReplicationSeen {
-        is_synchronous: found.is_synchronous(),
-        version: found.version,
-        standbys: found.standbys.into_iter().map(|it| it.name).collect(),
-    };
     // The tables, too: a server that answers may know nothing of them.
     let answer = async {
         shared.identity().await?;
@@ -124,7 +118,7 @@ async fn table(shared: &PostgresKms) -> DatabaseSeen {
     };
     DatabaseSeen {
         url: shared.url().to_string(),
-        answer: answer.await.map(seen),
+        answer: answer.await.map(|found| found.seen()),
     }
 }
 

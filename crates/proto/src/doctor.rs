@@ -4,7 +4,6 @@
 
 pub mod authority;
 pub mod client;
-pub mod database;
 pub mod host;
 pub mod replication;
 

@@ -69,7 +69,7 @@ pub fn judge(seen: &Seen) -> Report {
         Err(refusal) => Outcome::refused(refusal),
     });
     if let Some(replication) = &seen.replication {
-        steps.aside("replication", || replication.judge());
+        steps.aside("replication", || replication.judge(Verdict::Fail));
     }
     steps.aside("clock", || seen.judge_clock());
     steps.aside("issuing", || seen.judge_issuing());

@@ -10,7 +10,7 @@ use crate::limits::{
 use crate::reason::{Refusal, client, kms as reasons};
 use crate::time::{Span, Timestamp};
 
-use super::database::DatabaseSeen;
+use super::replication::DatabaseSeen;
 use super::{
     DiskSeen, Finding, Outcome, PortSeen, Report, Steps, Verdict, is_absent, port_line, rough,
     standing,
@@ -107,7 +107,7 @@ pub fn judge(seen: &Seen) -> Report {
     });
     if let Some(table) = &seen.table {
         // What a host acknowledged and its server lost is a client that asks again in a few days.
-        steps.aside("table", || table.judge(Outcome::warn));
+        steps.aside("table", || table.judge(Verdict::Warn));
     }
     steps.aside("clock", || match &seen.clock {
         Ok(now) => Outcome::ok(format!(

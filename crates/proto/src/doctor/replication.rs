@@ -1,9 +1,31 @@
-//! How a database server keeps what it acknowledged, judged for an authority: a grant that is lost
-//! with a server would be given a second time.
+//! A store on a database server: whether the server answers, and whether what it acknowledged
+//! outlives it. A grant that an authority's server loses would be given a second time; a client that
+//! a host's server loses asks again in a few days.
 
-use crate::reason::{Reason, store as reasons};
+use crate::reason::{Reason, Refusal, store as reasons};
 
 use super::{Outcome, Verdict};
+
+/// A store on a database server.
+#[derive(Clone, Debug)]
+pub struct DatabaseSeen {
+    /// Where it is, without a password.
+    pub url: String,
+    /// How the server that takes changes keeps them; or why none answers.
+    pub answer: Result<ReplicationSeen, Refusal>,
+}
+
+impl DatabaseSeen {
+    /// Judges it; a server that may lose what it acknowledged is `at_fault`.
+    pub fn judge(&self, at_fault: Verdict) -> Outcome {
+        let mut outcome = match &self.answer {
+            Ok(seen) => seen.judge(at_fault),
+            Err(refusal) => Outcome::refused(refusal),
+        };
+        outcome.saw.insert(0, self.url.clone());
+        outcome
+    }
+}
 
 /// A database server's settings and standbys, as it tells them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,16 +51,15 @@ pub struct StandbySeen {
 }
 
 impl ReplicationSeen {
-    /// Judges it. A lone server is as good as a lone disk; a second server that lags is not.
-    pub fn judge(&self) -> Outcome {
-        let (saw, fault) = (self.saw(), self.fault());
-        match fault {
-            None => Outcome::judged(Verdict::Ok, None, saw),
-            Some(reason) => Outcome::judged(Verdict::Fail, Some(reason), saw),
-        }
+    /// Judges it; a server that may lose what it acknowledged is `at_fault`. A lone server is as good
+    /// as a lone disk; a second server that lags is not.
+    pub fn judge(&self, at_fault: Verdict) -> Outcome {
+        let fault = self.fault();
+        let verdict = fault.map_or(Verdict::Ok, |_| at_fault);
+        Outcome::judged(verdict, fault, self.saw())
     }
 
-    /// Why an authority must not keep its tables there.
+    /// Why it may lose what it acknowledged, or acknowledges nothing: no place for an authority.
     pub fn fault(&self) -> Option<Reason> {
         let is_off = |(_, value): &(String, String)| ["off", "local"].contains(&value.as_str());
         if self.settings.iter().any(is_off) {
@@ -117,8 +138,8 @@ mod tests {
         ] {
             let seen = seen(waits_for, standbys);
             assert_eq!(seen.fault(), expected, "{seen:?}");
-            let verdict = seen.judge().verdict;
-            assert_eq!(verdict == Verdict::Fail, expected.is_some());
+            let verdict = expected.map_or(Verdict::Ok, |_| Verdict::Warn);
+            assert_eq!(seen.judge(Verdict::Warn).verdict, verdict);
         }
     }
 
@@ -135,5 +156,25 @@ mod tests {
         let mut other = seen("", &[]);
         other.settings.clear();
         assert_eq!(other.fault(), None, "another product has no such settings");
+    }
+
+    #[test]
+    fn a_database_is_named_and_told_as_it_was_met() {
+        let url = "postgres://muster@one/fleet";
+        let judged = |answer| {
+            let database = DatabaseSeen {
+                url: url.into(),
+                answer,
+            };
+            database.judge(Verdict::Warn)
+        };
+        let lazy = judged(Ok(seen("", &[Some(false)])));
+        assert_eq!((lazy.verdict, lazy.saw[0].as_str()), (Verdict::Warn, url));
+        let silent = judged(Err(reasons::SERVER_UNREACHABLE.into()));
+        assert_eq!(
+            (silent.verdict, silent.saw[0].as_str()),
+            (Verdict::Fail, url)
+        );
+        assert_eq!(silent.reason, Some(reasons::SERVER_UNREACHABLE));
     }
 }

@@ -59,13 +59,6 @@ impl Replication {
             standbys: self.standbys.iter().map(standby).collect(),
         }
     }
-
-    /// Whether a commit waits until a second server has it.
-    pub fn is_synchronous(&self) -> bool {
-        let waits = ["on", "remote_write", "remote_apply"];
-        !self.synchronous_standby_names.is_empty()
-            && waits.contains(&self.synchronous_commit.as_str())
-    }
 }
 
 impl Server {

@@ -1,7 +1,7 @@
 //! The diagnosis of a host over every fault: exactly the step that fails, and its reason.
 
 use super::*;
-use crate::doctor::database::ReplicationSeen;
+use crate::doctor::replication::{DatabaseSeen, ReplicationSeen, StandbySeen};
 use crate::reason::{Reason, dns, statement, store};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -81,7 +81,10 @@ fn a_shared_table_is_a_step_that_none_other_needs() {
     });
     warned("table", store::ASYNCHRONOUS, |seen| {
         seen.table = table(Ok(ReplicationSeen {
-            standbys: vec!["two".into()],
+            standbys: vec![StandbySeen {
+                name: "two".into(),
+                is_waited_for: Some(false),
+            }],
             ..ReplicationSeen::default()
         }));
     });
