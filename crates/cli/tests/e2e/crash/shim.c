@@ -130,8 +130,8 @@ CALL(int, unlinkat, (int fd, const char *path, int flags), (fd, path, flags), is
 CALL(int, rmdir, (const char *path), (path), is_path(path), 1)
 CALL(int, mkdir, (const char *path, mode_t mode), (path, mode), is_path(path), 0)
 
-/* Opening is a change where it may make a file or empty one. */
-#define OPEN(name, params, args, concerned)                                           \
+/* Opening is a change where it may make a file or empty one; a full disk opens one that is there. */
+#define OPEN(name, params, args, concerned, exists)                                   \
     int name params {                                                                 \
         static __typeof__(name) *real;                                                \
         if (!real) real = (__typeof__(real))dlsym(RTLD_NEXT, #name);                  \
@@ -140,7 +140,7 @@ CALL(int, mkdir, (const char *path, mode_t mode), (path, mode), is_path(path), 0
         mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0;       \
         va_end(more);                                                                 \
         if (!plan || !(flags & (O_CREAT | O_TRUNC)) || !(concerned)) return real args;\
-        enum step step = enter(0);                                                    \
+        enum step step = enter(exists);                                               \
         if (step == REFUSE) return -1;                                                \
         if (step == TEAR) die();                                                      \
         int done = real args;                                                         \
@@ -148,7 +148,9 @@ CALL(int, mkdir, (const char *path, mode_t mode), (path, mode), is_path(path), 0
         return done;                                                                  \
     }
 
-OPEN(open, (const char *path, int flags, ...), (path, flags, mode), is_path(path))
-OPEN(open64, (const char *path, int flags, ...), (path, flags, mode), is_path(path))
-OPEN(openat, (int fd, const char *path, int flags, ...), (fd, path, flags, mode), is_at(fd, path))
-OPEN(openat64, (int fd, const char *path, int flags, ...), (fd, path, flags, mode), is_at(fd, path))
+OPEN(open, (const char *path, int flags, ...), (path, flags, mode), is_path(path), !access(path, F_OK))
+OPEN(open64, (const char *path, int flags, ...), (path, flags, mode), is_path(path), !access(path, F_OK))
+OPEN(openat, (int fd, const char *path, int flags, ...), (fd, path, flags, mode), is_at(fd, path),
+     !faccessat(fd, path, F_OK, 0))
+OPEN(openat64, (int fd, const char *path, int flags, ...), (fd, path, flags, mode), is_at(fd, path),
+     !faccessat(fd, path, F_OK, 0))
