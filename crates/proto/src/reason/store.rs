@@ -96,4 +96,7 @@ reasons! {
     NO_STANDBY = "MUSTER-STO-0031", "The database server waits for a second one that is not there",
         "synchronous_standby_names names standbys of which none is connected: no change comes to its end",
         "start the standby, or name another one";
+    SERVER_UNTRUSTED = "MUSTER-STO-0032", "The database server could not be trusted over TLS",
+        "its certificate is of another CA or for another name, or it speaks no TLS, or it did not take ours",
+        "give its CA's certificate by sslrootcert and name it as its certificate does; see ssl in postgresql.conf";
 }

@@ -1,5 +1,7 @@
 //! A database server's errors as reasons, and what may be done after each.
 
+use std::io::ErrorKind;
+
 use muster_proto::reason::store as reasons;
 use muster_proto::{Reason, Refusal};
 use sqlx_core::Error;
@@ -89,10 +91,14 @@ impl Fault {
     /// Errors that did not come from the server.
     fn of_driver(error: &Error, what: String) -> Self {
         match error {
+            // So rustls tells, through its stream, why a handshake failed.
+            Error::Io(why) if why.kind() == ErrorKind::InvalidData => {
+                Self::Refused(Refusal::new(reasons::SERVER_UNTRUSTED, what))
+            }
             Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed | Error::BeginFailed => {
                 Self::Lost(Refusal::new(reasons::SERVER_UNREACHABLE, what))
             }
-            Error::Tls(_) => Self::Refused(Refusal::new(reasons::SERVER_UNREACHABLE, what)),
+            Error::Tls(_) => Self::Refused(Refusal::new(reasons::SERVER_UNTRUSTED, what)),
             Error::Configuration(_) => Self::Refused(Refusal::new(reasons::BAD_URL, what)),
             Error::ColumnDecode { .. } | Error::Decode(_) | Error::RowNotFound => {
                 Self::Refused(Refusal::new(reasons::ROW_UNREADABLE, what))

@@ -111,6 +111,8 @@ impl Server {
 
     /// Connects to the first host that takes changes, beginning with the last one that did.
     async fn connect(&self) -> Result<PgConnection, Fault> {
+        // A file that is not there would look like a server that is not there.
+        self.inner.url.read_files()?;
         let hosts = self.inner.url.hosts();
         let first = self.inner.first.load(Ordering::Relaxed);
         let mut why = None;

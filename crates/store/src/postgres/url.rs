@@ -1,6 +1,8 @@
 //! Where a database server is: one URL, several hosts.
 
 use std::fmt;
+use std::fs::File;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use muster_proto::Refusal;
@@ -21,6 +23,8 @@ const PARAMETERS: [&str; 9] = [
     "password",
     "dbname",
 ];
+/// Those of them that name files.
+const FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
 /// Which hosts will do. The one that takes changes is looked for in any case.
 const ATTRIBUTES: &str = "target_session_attrs";
 
@@ -32,6 +36,7 @@ const ATTRIBUTES: &str = "target_session_attrs";
 #[derive(Clone)]
 pub struct StoreUrl {
     hosts: Vec<PgConnectOptions>,
+    files: Vec<PathBuf>,
     shown: String,
     has_password: bool,
 }
@@ -45,6 +50,14 @@ impl StoreUrl {
     /// Whether the URL itself holds a password: the file it stands in is then a secret.
     pub fn has_password(&self) -> bool {
         self.has_password
+    }
+
+    /// Demands that the certificates and the key that it names can be read.
+    pub(super) fn read_files(&self) -> Result<(), Refusal> {
+        for file in &self.files {
+            File::open(file).map_err(|error| bad(format!("{}: {error}", file.display())))?;
+        }
+        Ok(())
     }
 
     /// How each host is connected to, in the order of the URL; never empty.
@@ -90,6 +103,11 @@ impl FromStr for StoreUrl {
                 .into_iter()
                 .map(open)
                 .collect::<Result<_, _>>()?,
+            files: query
+                .iter()
+                .filter(|(name, _)| FILES.contains(name))
+                .map(|(_, value)| PathBuf::from(value))
+                .collect(),
             shown: format!("postgres://{user}{at}{hosts}/{path}"),
             has_password,
         })

@@ -9,6 +9,7 @@ mod faults;
 mod migrations;
 #[path = "../../../../testenv/postgres/server.rs"]
 mod server;
+mod tls;
 mod transactions;
 
 use muster_store::postgres::sqlx_core::query_scalar::query_scalar;
