@@ -48,11 +48,6 @@ impl Postgres {
         self.script("down", &["immediate"]);
     }
 
-    /// The folder of its data, where certificates are looked for.
-    pub(crate) fn data(&self) -> PathBuf {
-        self.dir.join("data")
-    }
-
     fn script(&self, name: &str, arguments: &[&str]) -> String {
         let script = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../testenv/postgres")

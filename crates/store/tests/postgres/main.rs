@@ -38,6 +38,16 @@ pub(crate) async fn run(server: &Server, sql: &str) {
     transaction.commit().await.unwrap();
 }
 
+/// One text.
+pub(crate) async fn shown(server: &Server, sql: &'static str) -> String {
+    let mut transaction = server.begin_read().await.unwrap();
+    let read = query_scalar::<sqlx_postgres::Postgres, String>(sql)
+        .fetch_one(transaction.connection())
+        .await;
+    transaction.roll_back().await.unwrap();
+    read.unwrap()
+}
+
 /// One number.
 pub(crate) async fn number(server: &Server, sql: &'static str) -> i64 {
     let mut transaction = server.begin_read().await.unwrap();

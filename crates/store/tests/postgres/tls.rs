@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use muster_proto::Reason;
 use muster_proto::reason::store as reasons;
@@ -10,15 +10,15 @@ use muster_store::postgres::Fault;
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 
 use crate::server::Postgres;
-use crate::{block_on, connect, number, run};
+use crate::{block_on, connect, number, run, shown};
 
 fn certified(name: &str) -> CertifiedKey<KeyPair> {
     generate_simple_self_signed(vec![name.to_owned()]).unwrap()
 }
 
 /// Gives the server a certificate, and has it speak TLS from now on.
-async fn show(postgres: &Postgres, certified: &CertifiedKey<KeyPair>) {
-    let data = postgres.data();
+async fn show(postgres: &Postgres, url: &str, certified: &CertifiedKey<KeyPair>) {
+    let data = PathBuf::from(shown(&connect(url), "SHOW data_directory").await);
     let owner = fs::metadata(&data).unwrap();
     let files = [
         ("server.crt", certified.cert.pem()),
@@ -72,7 +72,7 @@ fn a_certificate_is_demanded_and_checked_as_the_url_says() {
         run(&connect(&url), "CREATE TABLE kept (a BIGINT)").await;
         assert_eq!(speaks_tls(&url, "sslmode=prefer").await, Ok(false));
         assert_eq!(speaks_tls(&url, "sslmode=require").await, untrusted);
-        show(&postgres, &ours).await;
+        show(&postgres, &url, &ours).await;
         assert_eq!(speaks_tls(&url, "sslmode=disable").await, Ok(false));
         for mode in ["prefer", "require"] {
             let parameters = format!("sslmode={mode}");
