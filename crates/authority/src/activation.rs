@@ -26,7 +26,7 @@ const OPENING_KEYS_MAX: usize = 4;
 
 impl<S: AuthorityStore> Authority<S> {
     /// Answers a host's request. The same request again gets the same certificate and is not
-    /// charged. A request from the wire brings its source, whose wrong keys are counted; one from a
+    /// charged; where the issuing key above it was revoked since, the same under another. A request from the wire brings its source, whose wrong keys are counted; one from a
     /// file brings none.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl<S: AuthorityStore> Authority<S> {
         is_repeat: bool,
         now: Timestamp,
     ) -> Result<Certified, Refusal> {
-        // Nothing new is signed for a repeat: it is answered although the issuing key has ended.
+        // A repeat is answered although the issuing key has ended; the newest is never revoked.
         let issuing = match self.newest_issuing().await? {
             Some(IssuingReport { name, cert, .. }) if is_repeat => Issuing { name, cert },
             _ => self.current(now).await?.issuing,

@@ -19,8 +19,9 @@ use muster_proto::{Refusal, ids::Thumbprint};
 
 use crate::keys::{PublisherKeys, StoredInstalled, StoredKeys, StoredOpening, StoredPending};
 
-/// A pending request older than this is made anew, in days: the authority's or the host's state may
-/// have changed since.
+/// A pending request for a product key is made anew when it is older than this, in days: the
+/// authority's or the host's state may have changed since. A renewal never is: if its answer was
+/// lost, another one would be a fork.
 const PENDING_DAYS_MAX: u64 = 30;
 
 /// What the administrator insists on about the root.
@@ -117,7 +118,8 @@ pub(crate) fn begin(
     let last5 = key.map(|key| key.last5().to_string());
     if let Some(pending) = &stored.pending {
         let age = now.since(Timestamp::from_seconds(pending.made));
-        if pending.last5 == last5 && age < Span::from_days(PENDING_DAYS_MAX) {
+        let is_young = last5.is_none() || age < Span::from_days(PENDING_DAYS_MAX);
+        if pending.last5 == last5 && is_young {
             return Ok(pending.request.clone());
         }
     }

@@ -256,6 +256,16 @@ async fn a_new_issuing_key_follows_and_the_old_one_still_opens() {
         .unwrap();
     assert_eq!(repeat.chain, first.chain);
     verify(&after, &early, &repeat, days(1)).unwrap();
+
+    // An answer that was lost before the old key was found to have leaked comes again under the new.
+    let old = before.verify().unwrap().0.key.thumbprint();
+    authority.revoke_issuing(old, days(2)).await.unwrap();
+    let again = authority.certify(&early.bytes, None, days(2)).await;
+    let again = again.unwrap();
+    assert_eq!(again.chain[1], after.chain[0]);
+    verify(&after, &early, &again, days(2)).unwrap();
+    let report = authority.key(&key.reveal()).await.unwrap();
+    assert_eq!((report.hosts_used, report.activations_used), (2, 2));
     assert_eq!(
         authority
             .bundle(&product("cad"), days(1))

@@ -2,14 +2,15 @@
 //!
 //! | the request brings | what it is | what it costs |
 //! |---|---|---|
-//! | the same hash again | the same certificate again | nothing |
+//! | the same hash again | the same certificate again; once the issuing key above it is revoked, the same under another one | nothing |
 //! | product keys | an activation | for each key: a new place for another machine, else one of the place's activations |
 //! | a previous certificate | a renewal, from half of its life to its end, or at any time once the issuing key above it is revoked | nothing |
 //! | both | a wider certificate: products are added | for each key named, as an activation |
 //!
 //! A place (slot) is a host product key with the tags of one machine. Its newest certificate alone
 //! can be renewed, and once: whatever replaced a certificate is its successor, and a second
-//! successor is a fork, which is refused and recorded.
+//! successor is a fork, which is refused and recorded. A certificate of the same signing key under
+//! another issuing key replaces nothing: it is the same one, issued again.
 
 use std::collections::BTreeSet;
 
@@ -81,7 +82,8 @@ pub struct SlotRow {
 pub struct CertRow {
     /// Its name.
     pub name: Thumbprint,
-    /// The name of the request it answers: the idempotency key.
+    /// The name of the request it answers: the idempotency key. Its own name once another answers
+    /// that request.
     pub request: Thumbprint,
     /// The host.
     pub host: HostNumber,
@@ -120,22 +122,30 @@ pub struct KnownKey {
     pub next_slot: u32,
 }
 
+/// A certificate with what a store knows above and below it.
+#[derive(Clone, Debug)]
+pub struct KnownCert {
+    /// The certificate.
+    pub row: CertRow,
+    /// What replaced it, where that has another signing key.
+    pub successor: Option<Thumbprint>,
+    /// Whether the issuing key that signed it is revoked: no host and no client takes it any more.
+    pub is_signer_revoked: bool,
+    /// The keys it rests on.
+    pub keys: Vec<KnownKey>,
+}
+
 /// What a store knows before a decision.
 #[derive(Clone, Debug)]
 pub struct Known {
     /// The certificate that answered this very request before.
-    pub repeat: Option<CertRow>,
+    pub repeat: Option<KnownCert>,
     /// Whether the request's signing key was certified before.
     pub signing_key_used: bool,
     /// The keys the request names, in its order; none for a serial that was never issued.
     pub keys: Vec<Option<KnownKey>>,
     /// The certificate the request renews, if this authority issued it.
-    pub previous: Option<CertRow>,
-    /// Whether the issuing key that signed the previous certificate is revoked: it is renewed at any
-    /// time then, since no client takes it any more.
-    pub previous_signer_revoked: bool,
-    /// The keys the previous certificate rests on.
-    pub previous_keys: Vec<KnownKey>,
+    pub previous: Option<KnownCert>,
     /// The number a new host would get.
     pub next_host: HostNumber,
 }
@@ -182,6 +192,8 @@ pub enum GrantKind {
     Renewed,
     /// A previous certificate and product keys.
     Widened,
+    /// The same request, answered before under an issuing key that was revoked since.
+    Reissued,
 }
 
 impl GrantKind {
@@ -192,6 +204,7 @@ impl GrantKind {
             Self::ActivatedAgain => "host-activated-again",
             Self::Renewed => "host-renewed",
             Self::Widened => "host-widened",
+            Self::Reissued => "host-reissued",
         }
     }
 }
@@ -235,8 +248,11 @@ pub fn certify(
     now: Timestamp,
 ) -> Result<Decision, Refusal> {
     if let Some(cert) = known.repeat.as_ref().filter(|_| holds(Rule::RequestOnce)) {
-        check_still_good(cert, now)?;
-        return Ok(Decision::Repeat(cert.name));
+        check_still_good(&cert.row, now)?;
+        if cert.is_signer_revoked && cert.successor.is_none() {
+            return reissue(cert, asked, issuing, now).map(|g| Decision::Grant(Box::new(g)));
+        }
+        return Ok(Decision::Repeat(cert.row.name));
     }
     let request = &asked.request;
     if request.role != Role::KmsHost {
@@ -253,7 +269,7 @@ pub fn certify(
     };
     if let Some(cert) = previous.filter(|cert| cert.successor.is_some() && holds(Rule::RenewedOnce))
     {
-        return Ok(Decision::Fork(cert.name));
+        return Ok(Decision::Fork(cert.row.name));
     }
     if known.signing_key_used && holds(Rule::RequestOnce) {
         return Err(reasons::SIGNING_KEY_USED.into());
@@ -316,20 +332,25 @@ fn ending(row: &KeyRow) -> String {
 
 /// The certificate named as previous, if it can be renewed or widened now. Whether it already was
 /// is for the caller to see.
-fn renewable<'a>(known: &'a Known, asked: &Asked, now: Timestamp) -> Result<&'a CertRow, Refusal> {
+fn renewable<'a>(
+    known: &'a Known,
+    asked: &Asked,
+    now: Timestamp,
+) -> Result<&'a KnownCert, Refusal> {
     let named = asked.request.previous.as_ref();
     let (named, cert) = named
         .zip(known.previous.as_ref())
         .ok_or_else(|| Refusal::from(reasons::PREVIOUS_UNKNOWN))?;
-    if named.key.thumbprint() != cert.key {
+    let row = &cert.row;
+    if named.key.thumbprint() != row.key {
         return Err(Refusal::new(
             statement::POSSESSION,
             "request.previous names another key than its certificate",
         ));
     }
-    check_still_good(cert, now)?;
-    let from = renewable_from(cert.issued, cert.not_after);
-    let early = now < from && !known.previous_signer_revoked;
+    check_still_good(row, now)?;
+    let from = renewable_from(row.issued, row.not_after);
+    let early = now < from && !cert.is_signer_revoked;
     if cert.successor.is_none() && asked.keys.is_empty() && early {
         let detail = format!("it can be renewed from {}", from);
         return Err(Refusal::new(reasons::RENEWAL_EARLY, detail));
@@ -342,17 +363,25 @@ fn grant(
     asked: &Asked,
     issuing: &Issuing,
     new_keys: &[&KnownKey],
-    previous: Option<&CertRow>,
+    previous: Option<&KnownCert>,
     now: Timestamp,
 ) -> Result<Grant, Refusal> {
-    let carried = carried_keys(known, new_keys, previous)?;
+    let carried = match previous {
+        Some(cert) => carried_keys(cert, new_keys)?,
+        None => Vec::new(),
+    };
+    let previous = previous.map(|cert| &cert.row);
     let mut places = Vec::new();
     for key in new_keys {
         places.push(charged_place(key, previous, &asked.request.components)?);
     }
     let is_new = places.iter().any(|place| place.taken.is_none());
-    for key in &carried {
-        places.extend(carried_place(key, previous));
+    if let Some(cert) = previous {
+        places.extend(
+            carried
+                .iter()
+                .filter_map(|key| carried_place(key, cert.host)),
+        );
     }
     let rows: Vec<&KeyRow> = new_keys.iter().chain(&carried).map(|k| &k.row).collect();
     let cert = host_cert(&asked.request, issuing, &rows, now)?;
@@ -381,19 +410,38 @@ fn grant(
     })
 }
 
+/// The answer to a request once more, under the issuing key in use: what was answered before can have
+/// been lost, and nobody takes it any more. Nothing is charged.
+fn reissue(
+    cert: &KnownCert,
+    asked: &Asked,
+    issuing: &Issuing,
+    now: Timestamp,
+) -> Result<Grant, Refusal> {
+    let host = cert.row.host;
+    let carried = carried_keys(cert, &[])?;
+    let places = carried.iter().filter_map(|key| carried_place(key, host));
+    let slots = places.map(|place| place.change).collect();
+    let rows: Vec<&KeyRow> = carried.iter().map(|key| &key.row).collect();
+    Ok(Grant {
+        kind: GrantKind::Reissued,
+        host,
+        cert: host_cert(&asked.request, issuing, &rows, now)?,
+        keys: rows.iter().map(|row| row.id).collect(),
+        slots,
+        succeeds: vec![cert.row.name],
+    })
+}
+
 /// The keys a renewal carries on: those of the previous certificate that were not revoked since and
 /// are not named anew.
 fn carried_keys<'a>(
-    known: &'a Known,
+    previous: &'a KnownCert,
     new_keys: &[&KnownKey],
-    previous: Option<&CertRow>,
 ) -> Result<Vec<&'a KnownKey>, Refusal> {
-    if previous.is_none() {
-        return Ok(Vec::new());
-    }
     let is_new = |key: &KnownKey| new_keys.iter().any(|new| new.row.id == key.row.id);
     let good = |key: &&KnownKey| key.row.revoked.is_none() && !is_new(key);
-    let carried: Vec<_> = known.previous_keys.iter().filter(good).collect();
+    let carried: Vec<_> = previous.keys.iter().filter(good).collect();
     if carried.is_empty() && new_keys.is_empty() {
         let detail = "every key the certificate rests on";
         return Err(Refusal::new(reasons::KEY_REVOKED, detail));
@@ -451,8 +499,7 @@ fn charged_place<'a>(
 }
 
 /// The place a renewed host holds under a key; nothing is charged.
-fn carried_place<'a>(key: &'a KnownKey, previous: Option<&CertRow>) -> Option<Place<'a>> {
-    let host = previous?.host;
+fn carried_place(key: &KnownKey, host: HostNumber) -> Option<Place<'_>> {
     let slot = key.slots.iter().find(|slot| slot.host == host)?;
     let change = SlotChange {
         key: key.row.id,

@@ -18,8 +18,8 @@ pub mod secret;
 mod tests;
 
 pub use certify::{
-    Asked, CertRow, Decision, Grant, GrantKind, HostNumber, Issuing, KeyRow, Known, KnownKey,
-    SlotChange, SlotRow, certify, host_cert, renewable_from,
+    Asked, CertRow, Decision, Grant, GrantKind, HostNumber, Issuing, KeyRow, Known, KnownCert,
+    KnownKey, SlotChange, SlotRow, certify, host_cert, renewable_from,
 };
 pub use key_id::KeyId;
 pub use limiter::{GuessLimiter, RateLimiter, Source};

@@ -142,25 +142,32 @@ impl World {
         let signing = asked.request.key.thumbprint();
         let named = asked.request.previous.as_ref();
         let previous = named.and_then(|previous| self.certs.get(&previous.cert));
-        let rests_on = previous.iter().flat_map(|cert| &cert.keys);
+        let repeat = self.certs.values().find(|c| c.request == asked.name);
         let known = Known {
-            repeat: self
-                .certs
-                .values()
-                .find(|c| c.request == asked.name)
-                .cloned(),
+            repeat: repeat.map(|cert| self.known_cert(cert)),
             signing_key_used: self.certs.values().any(|cert| cert.key == signing),
             keys: asked
                 .keys
                 .iter()
                 .map(|id| self.keys.get(id).cloned())
                 .collect(),
-            previous: previous.cloned(),
-            previous_signer_revoked: self.signer_revoked,
-            previous_keys: rests_on.map(|id| self.keys[id].clone()).collect(),
+            previous: previous.map(|cert| self.known_cert(cert)),
             next_host: HostNumber(self.hosts + 1),
         };
         certify(&known, asked, &self.issuing, now)
+    }
+
+    fn known_cert(&self, row: &CertRow) -> KnownCert {
+        let mut successor = row.successor;
+        while let Some(same) = successor.filter(|name| self.certs[name].key == row.key) {
+            successor = self.certs[&same].successor;
+        }
+        KnownCert {
+            row: row.clone(),
+            successor,
+            is_signer_revoked: self.signer_revoked,
+            keys: row.keys.iter().map(|id| self.keys[id].clone()).collect(),
+        }
     }
 
     fn certify(&mut self, asked: &Asked, now: Timestamp) -> Result<Thumbprint, Refusal> {
@@ -172,7 +179,8 @@ impl World {
     }
 
     fn apply(&mut self, asked: &Asked, grant: &Grant) -> Thumbprint {
-        let name = grant.cert.key.thumbprint(); // stands for the certificate's name
+        // Names of certificates from above, of requests from below.
+        let name = Thumbprint([u8::MAX - u8::try_from(self.certs.len()).unwrap(); 32]);
         self.hosts = self.hosts.max(grant.host.0);
         for change in &grant.slots {
             let key = self.keys.get_mut(&change.key).unwrap();
@@ -187,11 +195,11 @@ impl World {
             });
         }
         for old in &grant.succeeds {
-            self.certs
-                .get_mut(old)
-                .unwrap()
-                .successor
-                .get_or_insert(name);
+            let cert = self.certs.get_mut(old).unwrap();
+            cert.successor.get_or_insert(name);
+            if cert.request == asked.name {
+                cert.request = cert.name;
+            }
         }
         let cert = CertRow {
             name,
@@ -275,6 +283,43 @@ fn a_host_certificate_is_narrow() {
     assert_eq!(grant.cert.not_after, world.issuing.cert.not_after);
     let over = world.issuing.cert.not_after + Span::from_seconds(1);
     world.refused(&asked, over, reasons::ISSUING_ENDED);
+}
+
+#[test]
+fn a_lost_answer_comes_again_under_the_next_issuing_key() {
+    let mut world = World::new();
+    let key = world.add_key(Channel::KmsHost, 0, "cad", "default");
+    let (asked, held) = world.ask(&[key], &nth(0));
+    let first = world.certify(&asked, START).unwrap();
+    world.signer_revoked = true;
+    let Decision::Grant(grant) = world.decide(&asked, START).unwrap() else {
+        panic!("nobody takes the first one");
+    };
+    assert_eq!(grant.kind, GrantKind::Reissued);
+    let second = world.apply(&asked, &grant);
+    world.signer_revoked = false;
+    assert_eq!(world.certify(&asked, START).unwrap(), second, "and stays");
+    let slot = &world.keys[&key].slots[0];
+    assert_eq!((slot.activations, slot.cert), (1, second));
+
+    // The host renews whichever it has, and once.
+    let half = START + Span::from_seconds(YEAR.seconds() / 2);
+    let (renewal, _) = world.renewal(&[], &nth(0), &held, second);
+    assert!(matches!(
+        world.decide(&renewal, half),
+        Ok(Decision::Grant(_))
+    ));
+    let (renewal, _) = world.renewal(&[], &nth(0), &held, first);
+    world.certify(&renewal, half).unwrap();
+    for named in [first, second] {
+        let (fork, _) = world.renewal(&[], &nth(0), &held, named);
+        world.refused(&fork, half, reasons::FORKED);
+    }
+    world.signer_revoked = true;
+    assert_eq!(
+        world.decide(&asked, half).unwrap(),
+        Decision::Repeat(second)
+    );
 }
 
 #[test]

@@ -234,6 +234,7 @@ impl Tables for Memory {
     fn put_cert(&mut self, row: &CertRow) -> Result<(), Refusal> {
         match self.certs.iter_mut().find(|cert| cert.name == row.name) {
             Some(cert) => {
+                cert.request = row.request;
                 cert.successor = row.successor;
                 cert.revoked = row.revoked;
                 cert.forks = row.forks;

@@ -5,8 +5,8 @@
 use muster_proto::Refusal;
 use muster_proto::authority::publish::{entry_ends, number_entries, tiles};
 use muster_proto::authority::{
-    Asked, CertRow, Decision, Grant, HostNumber, Issuing, KeyId, KeyRow, Known, KnownKey, SlotRow,
-    certify as decide,
+    Asked, CertRow, Decision, Grant, HostNumber, Issuing, KeyId, KeyRow, Known, KnownCert,
+    KnownKey, SlotRow, certify as decide,
 };
 use muster_proto::ids::{ProductId, PublisherId, Thumbprint};
 use muster_proto::key::{Channel, ProductGroup};
@@ -88,28 +88,43 @@ fn known(tables: &dyn Tables, asked: &Asked) -> Result<Known, Refusal> {
         Some(named) => tables.cert(named.cert)?,
         None => None,
     };
-    let mut previous_signer_revoked = false;
-    if let Some(cert) = &previous {
-        previous_signer_revoked =
-            issuing::is_revoked(tables, statement_of(tables, cert.name)?.parent)?;
-    }
-    let mut previous_keys = Vec::new();
-    for id in previous.iter().flat_map(|cert| &cert.keys) {
-        previous_keys.extend(known_key(tables, *id)?);
-    }
+    let repeat = tables.cert_of_request(asked.name)?;
     let mut keys = Vec::with_capacity(asked.keys.len());
     for id in &asked.keys {
         keys.push(known_key(tables, *id)?);
     }
     Ok(Known {
-        repeat: tables.cert_of_request(asked.name)?,
+        repeat: repeat.map(|row| known_cert(tables, row)).transpose()?,
         signing_key_used: tables.is_signing_key_used(asked.request.key.thumbprint())?,
         keys,
-        previous,
-        previous_signer_revoked,
-        previous_keys,
+        previous: previous.map(|row| known_cert(tables, row)).transpose()?,
         next_host: tables.next_host()?,
     })
+}
+
+fn known_cert(tables: &dyn Tables, row: CertRow) -> Result<KnownCert, Refusal> {
+    let mut keys = Vec::with_capacity(row.keys.len());
+    for id in &row.keys {
+        keys.extend(known_key(tables, *id)?);
+    }
+    Ok(KnownCert {
+        successor: successor(tables, &row)?,
+        is_signer_revoked: issuing::is_revoked(tables, statement_of(tables, row.name)?.parent)?,
+        keys,
+        row,
+    })
+}
+
+/// What replaced a certificate. One of the same signing key is the same, issued again.
+fn successor(tables: &dyn Tables, cert: &CertRow) -> Result<Option<Thumbprint>, Refusal> {
+    let mut next = cert.successor;
+    while let Some(name) = next {
+        match tables.cert(name)? {
+            Some(row) if row.key == cert.key => next = row.successor,
+            _ => break,
+        }
+    }
+    Ok(next)
 }
 
 fn known_key(tables: &dyn Tables, id: KeyId) -> Result<Option<KnownKey>, Refusal> {
@@ -175,6 +190,9 @@ fn apply(
             && cert.successor.is_none()
         {
             cert.successor = Some(name);
+            if cert.request == asked.name {
+                cert.request = cert.name;
+            }
             tables.put_cert(&cert)?;
         }
     }
@@ -395,12 +413,15 @@ pub fn revoke_host(
         let detail = format!("host {}", host.0);
         return Err(Refusal::new(reasons::HOST_UNKNOWN, detail));
     }
-    let mut keys = Vec::new();
+    let mut keys: Vec<(Thumbprint, Timestamp)> = Vec::new();
     let mut is_changed = false;
     for mut cert in certs.into_iter().filter(|cert| cert.revoked.is_none()) {
         let ends = entry_ends(cert.not_after, longest_validity(tables, &cert)?);
-        if ends > now {
-            keys.push((cert.key, ends));
+        // A certificate that was issued again has the key of the one before it.
+        match keys.iter_mut().find(|(key, _)| *key == cert.key) {
+            Some((_, last)) => *last = ends.max(*last),
+            None if ends > now => keys.push((cert.key, ends)),
+            None => {}
         }
         cert.revoked = Some(now);
         tables.put_cert(&cert)?;

@@ -18,7 +18,8 @@ use crate::sqlite::{self, Executor, Options, Schema, Work, refusal_of};
 pub const SCHEMA: Schema = Schema {
     kind: "authority",
     application_id: i32::from_be_bytes(*b"MuAu"),
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
         CREATE TABLE product (
             id TEXT PRIMARY KEY, product_group INTEGER NOT NULL UNIQUE, version INTEGER NOT NULL,
@@ -69,7 +70,23 @@ pub const SCHEMA: Schema = Schema {
             number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event TEXT NOT NULL,
             subject TEXT NOT NULL, detail TEXT NOT NULL
         ) STRICT;
-    "],
+    ",
+        "
+        -- A signing key has one certificate more where the first was issued again.
+        CREATE TABLE cert_2 (
+            number INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, request BLOB NOT NULL UNIQUE,
+            host INTEGER NOT NULL, signing_key BLOB NOT NULL, keys TEXT NOT NULL,
+            products TEXT NOT NULL, site TEXT NOT NULL, client_budget INTEGER NOT NULL,
+            host_name TEXT NOT NULL, issued INTEGER NOT NULL, not_after INTEGER NOT NULL,
+            successor BLOB, revoked INTEGER, forks INTEGER NOT NULL
+        ) STRICT;
+        INSERT INTO cert_2 SELECT * FROM cert;
+        DROP TABLE cert;
+        ALTER TABLE cert_2 RENAME TO cert;
+        CREATE INDEX cert_host ON cert (host);
+        CREATE INDEX cert_signing_key ON cert (signing_key);
+    ",
+    ],
 };
 
 /// The store.

@@ -133,7 +133,7 @@ pub trait Tables {
     fn certs_of_host(&self, host: HostNumber) -> Result<Vec<CertRow>, Refusal>;
     /// Whether a signing key was certified before.
     fn is_signing_key_used(&self, key: Thumbprint) -> Result<bool, Refusal>;
-    /// Adds a certificate, or replaces its successor, revocation and forks.
+    /// Adds a certificate, or replaces its request, successor, revocation and forks.
     fn put_cert(&mut self, row: &CertRow) -> Result<(), Refusal>;
     /// A certificate's statement.
     fn statement(&self, name: Thumbprint) -> Result<Option<CertStatement>, Refusal>;

@@ -16,7 +16,7 @@ use muster_proto::reason::authority as reasons;
 use muster_proto::statement::policy::{Policy, ProductKind};
 use muster_proto::statement::request::{Previous, Request};
 use muster_proto::statement::revocations::{Revocations, Revoked};
-use muster_proto::statement::{Draft, Role};
+use muster_proto::statement::{Draft, Envelope, Role, Typ};
 use muster_proto::time::{Span, Timestamp};
 
 use super::ops::{self, Certified, Marks};
@@ -451,6 +451,56 @@ fn a_certificate_is_charged_before_it_is_signed_and_signed_once() {
             store.view(move |t| ops::is_repeat(t, name))
         };
         assert!(repeat(100).await.unwrap() && !repeat(101).await.unwrap());
+    });
+}
+
+#[test]
+fn an_answer_under_a_revoked_issuing_key_is_issued_again() {
+    on_each(async |make| {
+        let (store, id) = furnished(make).await;
+        let ask = asked(100, "a", &[id]);
+        let certify = async |row: &IssuingRow| {
+            let cert = Envelope::decode(&row.statement, Typ::Cert)?.claims()?;
+            let (ask, name) = (ask.clone(), row.name);
+            let issuing = Issuing { name, cert };
+            let certify = move |t: &mut dyn Tables| ops::certify(t, PUBLISHER, &ask, &issuing, NOW);
+            store.change(certify).await
+        };
+        let rows = [issuing_row(1), issuing_row(2)];
+        let mut names = Vec::new();
+        for row in &rows {
+            let added = row.clone();
+            let add = store.change(move |t| issuing::add(t, &added, NOW));
+            add.await.unwrap();
+            names.push(name_of(&certify(row).await.unwrap()));
+        }
+        assert_eq!(names[0], names[1], "both issuing keys are good");
+        let leaked = rows[0].key;
+        let revoke = store.change(move |t| issuing::revoke(t, leaked, NOW));
+        revoke.await.unwrap();
+        for _ in 0..2 {
+            let Certified::Granted(name, statement) = certify(&rows[1]).await.unwrap() else {
+                panic!("the same request");
+            };
+            assert_eq!(
+                (statement.parent, statement.is_signed),
+                (rows[1].name, false)
+            );
+            names.push(name);
+        }
+        assert!(names[2] != names[0] && names[2] == names[3]);
+        let report = store.view(move |t| key_report(t, t.key(id)?.unwrap()));
+        assert_eq!(report.await.unwrap().activations_used, 1);
+        let old = names[0];
+        let row = store.view(move |t| t.cert(old)).await.unwrap().unwrap();
+        assert_eq!(row.successor, Some(names[2]));
+        let again = store.view(|t| t.audit(0, 100)).await.unwrap();
+        let again = again.iter().filter(|it| it.event == "host-reissued");
+        assert_eq!(again.count(), 1);
+        let revoke = store.change(|t| ops::revoke_host(t, HostNumber(1), NOW));
+        revoke.await.unwrap();
+        let newest = store.view(|t| t.newest_revocation()).await.unwrap();
+        assert_eq!(newest, 2, "the issuing key, and the host's one key once");
     });
 }
 

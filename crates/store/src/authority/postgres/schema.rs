@@ -8,12 +8,24 @@ use crate::postgres::{Schema, Step};
 /// seconds since 1970.
 pub(super) const SCHEMA: Schema = Schema {
     role: "authority",
-    steps: &[Step {
-        sql: FIRST,
-        min_reader: 1,
-    }],
+    steps: &[
+        Step {
+            sql: FIRST,
+            min_reader: 1,
+        },
+        Step {
+            sql: SIGNING_KEYS,
+            min_reader: 1,
+        },
+    ],
     works_from: 1,
 };
+
+/// A signing key has one certificate more where the first was issued again.
+const SIGNING_KEYS: &str = "
+    ALTER TABLE authority_cert DROP CONSTRAINT authority_cert_signing_key_key;
+    CREATE INDEX authority_cert_signing_key ON authority_cert (signing_key);
+";
 
 const FIRST: &str = "
     CREATE TABLE authority_setting (name TEXT PRIMARY KEY, value BYTEA NOT NULL);

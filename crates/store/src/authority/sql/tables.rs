@@ -235,8 +235,8 @@ impl<E: Engine> Tables for SqlTables<'_, E> {
             site, client_budget, host_name, issued, not_after, successor, revoked, forks) \
             VALUES ((SELECT COALESCE(MAX(number), 0) + 1 FROM @cert), \
             ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
-            ON CONFLICT (name) DO UPDATE SET successor = excluded.successor, \
-            revoked = excluded.revoked, forks = excluded.forks";
+            ON CONFLICT (name) DO UPDATE SET request = excluded.request, \
+            successor = excluded.successor, revoked = excluded.revoked, forks = excluded.forks";
         let (keys, products) = (joined(&row.keys), joined(&row.products));
         let values = values![
             &row.name.0[..],
