@@ -30,6 +30,7 @@ pub use copy::restore;
 pub use failure::refusal_of;
 pub(crate) use work::Tally;
 pub use work::Work;
+pub(crate) use writer::Ending;
 
 /// What a role keeps in its database.
 #[derive(Clone, Copy, Debug)]
@@ -106,11 +107,22 @@ impl Executor {
         options: Options,
         first: impl FnOnce(&Connection) -> Result<T, Refusal>,
     ) -> Result<(Self, T), Refusal> {
+        Self::open_ending(path, schema, options, first, Box::new(writer::NoEnding))
+    }
+
+    /// As [`Executor::open_with`], with what plain changes leave to the end of their transaction.
+    pub(crate) fn open_ending<T>(
+        path: &Path,
+        schema: Schema,
+        options: Options,
+        first: impl FnOnce(&Connection) -> Result<T, Refusal>,
+        ending: Box<dyn Ending>,
+    ) -> Result<(Self, T), Refusal> {
         let connection = open::writer(path, &schema, &options)?;
         let begun = open::in_transaction(&connection, path, first)?;
         let tally = Arc::new(work::Tally::default());
         let readers = readers::Readers::start(path, &options)?;
-        let writer = writer::Writer::start(connection, Arc::clone(&tally))?;
+        let writer = writer::Writer::start(connection, ending, Arc::clone(&tally))?;
         let inner = Inner {
             path: path.to_owned(),
             schema,

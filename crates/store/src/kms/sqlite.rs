@@ -35,7 +35,7 @@ type Value = Zeroizing<Vec<u8>>;
 #[derive(Clone)]
 pub struct SqliteKms {
     executor: Executor,
-    sweep: Arc<Mutex<submit::Sweep>>,
+    shared: Arc<Mutex<submit::Shared>>,
 }
 
 impl SqliteKms {
@@ -68,12 +68,10 @@ impl SqliteKms {
         options: Options,
         first: impl FnOnce(&Connection) -> Result<T, Refusal>,
     ) -> Result<(Self, T), Refusal> {
-        let (executor, found) = Executor::open_with(path, SCHEMA, options, first)?;
-        let store = Self {
-            executor,
-            sweep: Arc::default(),
-        };
-        Ok((store, found))
+        let shared = Arc::<Mutex<submit::Shared>>::default();
+        let ending = Box::new(Arc::clone(&shared));
+        let (executor, found) = Executor::open_ending(path, SCHEMA, options, first, ending)?;
+        Ok((Self { executor, shared }, found))
     }
 
     /// Puts a backup in the place of a store, also under a running service, which sees the revision
@@ -115,9 +113,9 @@ impl ClientTable for SqliteKms {
         facts: AskFacts,
         now: Timestamp,
     ) -> Pending<'_, Decision> {
-        let sweep = Arc::clone(&self.sweep);
+        let shared = Arc::clone(&self.shared);
         Box::pin(self.executor.write_plain(move |connection| {
-            submit::submit(connection, desk.as_ref(), &facts, now, &sweep)
+            submit::submit(connection, desk.as_ref(), &facts, now, &shared)
         }))
     }
 

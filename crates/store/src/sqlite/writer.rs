@@ -64,6 +64,27 @@ where
     }
 }
 
+/// What plain changes of one transaction leave to its end: each of them would otherwise write the same
+/// few rows. Guarded changes see everything written.
+pub(crate) trait Ending: Send {
+    /// Writes it, and begins anew.
+    fn write(&mut self, connection: &Connection) -> Result<(), Refusal>;
+
+    /// Forgets it: the transaction is undone.
+    fn forget(&mut self);
+}
+
+/// For those who leave nothing.
+pub(super) struct NoEnding;
+
+impl Ending for NoEnding {
+    fn write(&mut self, _: &Connection) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn forget(&mut self) {}
+}
+
 enum Command {
     Batch(Batch),
     Close(oneshot::Sender<()>),
@@ -113,11 +134,15 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, tally: Arc<Tally>) -> Result<Self, Refusal> {
+    pub(super) fn start(
+        connection: Connection,
+        mut ending: Box<dyn Ending>,
+        tally: Arc<Tally>,
+    ) -> Result<Self, Refusal> {
         let (commands, queue) = channel();
         thread::Builder::new()
             .name("muster-write".into())
-            .spawn(move || run(connection, &queue, &tally))
+            .spawn(move || run(connection, ending.as_mut(), &queue, &tally))
             .map_err(|error| Refusal::new(reasons::NO_THREAD, error.to_string()))?;
         let waiting = Mutex::new(Waiting {
             jobs: Vec::new(),
@@ -230,7 +255,7 @@ fn hand_over(shared: &Shared) -> oneshot::Receiver<Outcomes> {
 }
 
 /// The thread: takes all batches that wait, commits them together, and answers.
-fn run(connection: Connection, queue: &Receiver<Command>, tally: &Tally) {
+fn run(connection: Connection, ending: &mut dyn Ending, queue: &Receiver<Command>, tally: &Tally) {
     while let Ok(command) = queue.recv() {
         let mut batches = Vec::new();
         let mut jobs = 0;
@@ -247,7 +272,7 @@ fn run(connection: Connection, queue: &Receiver<Command>, tally: &Tally) {
             let full = jobs >= STORE_BATCH_MAX;
             next = if full { None } else { queue.try_recv().ok() };
         }
-        let is_trusted = batches.is_empty() || commit(&connection, batches, tally);
+        let is_trusted = batches.is_empty() || commit(&connection, ending, batches, tally);
         if let Some(done) = close {
             drop(connection);
             // Whoever closes may have gone away.
@@ -263,11 +288,17 @@ fn run(connection: Connection, queue: &Receiver<Command>, tally: &Tally) {
 
 /// Runs batches in one transaction and has them answered; false when nothing further of this
 /// connection can be trusted.
-fn commit(connection: &Connection, mut batches: Vec<Batch>, tally: &Tally) -> bool {
+fn commit(
+    connection: &Connection,
+    ending: &mut dyn Ending,
+    mut batches: Vec<Batch>,
+    tally: &Tally,
+) -> bool {
     let begun = Instant::now();
     let jobs = batches.iter().map(|batch| batch.jobs.len()).sum();
     let outcome = transact(
         connection,
+        ending,
         batches.iter_mut().flat_map(|batch| &mut batch.jobs),
     );
     let is_trusted = !matches!(&outcome, Err(Fault::Sqlite(error)) if is_beyond_trust(error));
@@ -277,6 +308,7 @@ fn commit(connection: &Connection, mut batches: Vec<Batch>, tally: &Tally) -> bo
             Ok(())
         }
         Err(fault) => {
+            ending.forget();
             // After some errors SQLite has rolled back by itself; then there is nothing to do.
             if !connection.is_autocommit() {
                 let _ = connection.execute_batch("ROLLBACK");
@@ -294,6 +326,8 @@ fn commit(connection: &Connection, mut batches: Vec<Batch>, tally: &Tally) -> bo
 
 enum Fault {
     Sqlite(rusqlite::Error),
+    /// What was left to the end could not be written.
+    Ending(Refusal),
     /// An unguarded job failed after it had written: the batch is undone.
     Unguarded,
 }
@@ -302,6 +336,7 @@ impl Fault {
     fn refusal(&self) -> Refusal {
         match self {
             Self::Sqlite(error) => refusal_of(error),
+            Self::Ending(refusal) => refusal.clone(),
             Self::Unguarded => Refusal::new(
                 reasons::DISK_FAILED,
                 "another change of the same batch failed",
@@ -318,12 +353,14 @@ impl From<rusqlite::Error> for Fault {
 
 fn transact<'a>(
     connection: &Connection,
+    ending: &mut dyn Ending,
     jobs: impl Iterator<Item = &'a mut Box<dyn Job>>,
 ) -> Result<(), Fault> {
     let execute = |sql: &str| connection.prepare_cached(sql)?.execute([]);
     execute("BEGIN IMMEDIATE")?;
     for job in jobs {
         if job.is_guarded() {
+            ending.write(connection).map_err(Fault::Ending)?;
             execute("SAVEPOINT job")?;
             if !job.run(connection) {
                 execute("ROLLBACK TO job")?;
@@ -331,11 +368,16 @@ fn transact<'a>(
             execute("RELEASE job")?;
         } else {
             let before = connection.total_changes();
-            if !job.run(connection) && connection.total_changes() != before {
+            let is_good = job.run(connection);
+            // SQLite itself undoes the transaction after some errors; what followed would be kept
+            // without the rest.
+            let is_left = connection.total_changes() != before || connection.is_autocommit();
+            if !is_good && is_left {
                 return Err(Fault::Unguarded);
             }
         }
     }
+    ending.write(connection).map_err(Fault::Ending)?;
     execute("COMMIT")?;
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 mod common;
 mod contract;
+mod counters;
 mod faults;
 mod figures;
 mod golden;

@@ -4,12 +4,12 @@
 use muster_proto::Refusal;
 use muster_proto::client::LicenceState;
 use muster_proto::host::{ClientRow, PoolNumber};
-use muster_proto::ids::{PoolId, PublisherId};
+use muster_proto::ids::{PoolId, PublisherId, StoreId};
 use muster_proto::limits::STORE_POOLS_MAX;
 use muster_proto::reason::store as reasons;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
-use super::sql;
+use super::{sql, values};
 use crate::kms::seats::{Move, moves, settled};
 
 /// The name of the row that counts all clients of a publisher.
@@ -49,27 +49,74 @@ fn number(
     Ok(next)
 }
 
-/// The counters that one ask touches, loaded when first needed and written back at its end.
-pub(super) struct Counters<'a> {
-    connection: &'a Connection,
-    hour: u32,
-    loaded: Vec<Counter>,
+/// The counters that the asks of one transaction touch: loaded when first needed, moved in memory, and
+/// written once, at its end.
+#[derive(Default)]
+pub(super) struct Loaded {
+    /// The store's id: no other can come in its place while a transaction is under way.
+    store: Option<StoreId>,
+    counters: Vec<Counter>,
 }
 
 struct Counter {
     number: u32,
     owner: u32,
+    /// The count at the beginning of `hour`.
     counted: u32,
+    hour: u32,
     is_changed: bool,
+    /// What the transaction adds to the pool's requests.
+    asked: u32,
+    failed: u32,
+    by_state: [u32; LicenceState::ALL.len()],
+}
+
+impl Loaded {
+    /// Writes what was counted, and forgets it.
+    pub(super) fn write(&mut self, connection: &Connection) -> Result<(), Refusal> {
+        const KEEP: &str = "UPDATE pools SET counted = ?2, hour = ?3, total = total + ?4, \
+             failed = failed + ?5, state0 = state0 + ?6, state1 = state1 + ?7, \
+             state2 = state2 + ?8, state3 = state3 + ?9, state4 = state4 + ?10, \
+             state5 = state5 + ?11, state6 = state6 + ?12 WHERE number = ?1";
+        for counter in std::mem::take(self).counters {
+            if counter.asked == 0 && !counter.is_changed {
+                continue;
+            }
+            let now = [counter.number, counter.counted, counter.hour];
+            let more = [counter.asked, counter.failed];
+            let row = now.iter().chain(&more).chain(&counter.by_state);
+            let mut keep = sql(connection.prepare_cached(KEEP))?;
+            sql(keep.execute(params_from_iter(row)))?;
+        }
+        Ok(())
+    }
+}
+
+/// The counters as one ask works on them. Looking changes none, so that an ask which fails before it has
+/// written a row leaves none behind.
+pub(super) struct Counters<'a> {
+    connection: &'a Connection,
+    hour: u32,
+    loaded: &'a mut Loaded,
 }
 
 impl<'a> Counters<'a> {
-    pub(super) fn at(connection: &'a Connection, hour: u32) -> Self {
+    /// The counters at an hour.
+    pub(super) fn at(connection: &'a Connection, loaded: &'a mut Loaded, hour: u32) -> Self {
         Self {
             connection,
             hour,
-            loaded: Vec::new(),
+            loaded,
         }
+    }
+
+    /// The store's id.
+    pub(super) fn store(&mut self) -> Result<StoreId, Refusal> {
+        let store = match self.loaded.store {
+            Some(store) => store,
+            None => values::store_id(self.connection)?,
+        };
+        Ok(*self.loaded.store.insert(store))
     }
 
     /// A pool's count now.
@@ -111,67 +158,73 @@ impl<'a> Counters<'a> {
         Ok(())
     }
 
-    /// Counts the request in the pools asked for, and writes all counters back.
+    /// Counts the request in the pools asked for, each of which was looked at.
     pub(super) fn finish(
         self,
         asked: impl Iterator<Item = PoolNumber>,
         state: LicenceState,
         is_granted: bool,
-    ) -> Result<(), Refusal> {
-        const KEEP: &str = "UPDATE pools SET counted = ?2, hour = ?3 WHERE number = ?1";
-        const COUNT: &str = "UPDATE pools SET counted = ?2, hour = ?3, total = total + 1, \
-             failed = failed + ?4, state0 = state0 + (?5 = 0), state1 = state1 + (?5 = 1), \
-             state2 = state2 + (?5 = 2), state3 = state3 + (?5 = 3), state4 = state4 + (?5 = 4), \
-             state5 = state5 + (?5 = 5), state6 = state6 + (?5 = 6) WHERE number = ?1";
+    ) {
         let asked: Vec<u32> = asked.map(|pool| pool.0).collect();
-        for counter in &self.loaded {
-            let base = (counter.number, counter.counted, self.hour);
-            if asked.contains(&counter.number) {
-                let mut count = sql(self.connection.prepare_cached(COUNT))?;
-                let row = params![base.0, base.1, base.2, !is_granted, state as u8];
-                sql(count.execute(row))?;
-            } else if counter.is_changed {
-                let mut keep = sql(self.connection.prepare_cached(KEEP))?;
-                sql(keep.execute(params![base.0, base.1, base.2]))?;
-            }
+        let counters = self.loaded.counters.iter_mut();
+        for counter in counters.filter(|counter| asked.contains(&counter.number)) {
+            counter.asked += 1;
+            counter.failed += u32::from(!is_granted);
+            counter.by_state[state as usize] += 1;
         }
-        Ok(())
     }
 
+    /// A pool's counter at this hour.
     fn load(&mut self, number: u32) -> Result<&mut Counter, Refusal> {
-        let loaded = self
-            .loaded
-            .iter()
-            .position(|counter| counter.number == number);
-        let index = match loaded {
-            Some(index) => index,
+        let Self {
+            connection, hour, ..
+        } = *self;
+        let counters = &mut self.loaded.counters;
+        let known = counters.iter().position(|counter| counter.number == number);
+        let at = match known {
+            Some(at) => at,
             None => {
-                let counter = load(self.connection, number, self.hour)?;
-                self.loaded.push(counter);
-                self.loaded.len() - 1
+                counters.push(Counter::read(connection, number)?);
+                counters.len() - 1
             }
         };
-        Ok(&mut self.loaded[index])
+        counters[at].settle(connection, hour)?;
+        Ok(&mut counters[at])
     }
 }
 
-fn load(connection: &Connection, number: u32, hour: u32) -> Result<Counter, Refusal> {
-    const FIND: &str = "SELECT owner, counted, hour FROM pools WHERE number = ?1";
-    let mut find = sql(connection.prepare_cached(FIND))?;
-    let found = find.query_row(params![number], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-    });
-    let Some((owner, counted, at)) = sql(found.optional())? else {
-        let what = format!("pool {number} is not known");
-        return Err(Refusal::new(reasons::ROW_UNREADABLE, what));
-    };
-    let settled = settle(connection, number, counted, at, hour)?;
-    Ok(Counter {
-        number,
-        owner,
-        counted: settled,
-        is_changed: at != hour,
-    })
+impl Counter {
+    /// As the pool's row has it.
+    fn read(connection: &Connection, number: u32) -> Result<Self, Refusal> {
+        const FIND: &str = "SELECT owner, counted, hour FROM pools WHERE number = ?1";
+        let mut find = sql(connection.prepare_cached(FIND))?;
+        let found = find.query_row(params![number], |row| {
+            Ok(Self {
+                number,
+                owner: row.get(0)?,
+                counted: row.get(1)?,
+                hour: row.get(2)?,
+                is_changed: false,
+                asked: 0,
+                failed: 0,
+                by_state: [0; LicenceState::ALL.len()],
+            })
+        });
+        sql(found.optional())?.ok_or_else(|| {
+            let what = format!("pool {number} is not known");
+            Refusal::new(reasons::ROW_UNREADABLE, what)
+        })
+    }
+
+    /// Moves to another hour.
+    fn settle(&mut self, connection: &Connection, hour: u32) -> Result<(), Refusal> {
+        if self.hour != hour {
+            self.counted = settle(connection, self.number, self.counted, self.hour, hour)?;
+            self.hour = hour;
+            self.is_changed = true;
+        }
+        Ok(())
+    }
 }
 
 /// The count at another hour: without the seats that ended in between, or with them when the clock

@@ -1,6 +1,6 @@
 //! One ask: load, decide, apply, count; and now and then remove rows that no longer count.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use muster_proto::Refusal;
 use muster_proto::host::{AskFacts, ClientRow, Decision, Known, PoolNumber, hour_of};
@@ -9,24 +9,46 @@ use muster_proto::reason::store as reasons;
 use muster_proto::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::counters::Counters;
+use super::counters::{Counters, Loaded};
 use super::sql;
-use super::values::{self, write_audit};
+use super::values::write_audit;
 use crate::kms::audit::{self, Event};
 use crate::kms::{Decide, SWEEP_ASKS, SWEEP_ROWS, row};
+use crate::sqlite::Ending;
 
+/// What asks share: the counters of a transaction, and where the search for passed rows stands.
+#[derive(Default)]
+pub(super) struct Shared {
+    loaded: Loaded,
+    sweep: Sweep,
+}
+
+/// Counters are written when the transaction ends.
+impl Ending for Arc<Mutex<Shared>> {
+    fn write(&mut self, connection: &Connection) -> Result<(), Refusal> {
+        lock(self).loaded.write(connection)
+    }
+
+    fn forget(&mut self) {
+        lock(self).loaded = Loaded::default();
+    }
+}
+
+/// An ask that fails has moved no counter before it has written a row: either nothing of it is left, or
+/// its transaction is undone with all that was counted.
 pub(super) fn submit(
     connection: &Connection,
     desk: &dyn Decide,
     facts: &AskFacts,
     now: Timestamp,
-    sweep: &Mutex<Sweep>,
+    shared: &Mutex<Shared>,
 ) -> Result<Decision, Refusal> {
+    let Shared { loaded, sweep } = &mut *lock(shared);
+    let mut counters = Counters::at(connection, loaded, hour_of(now));
     // A restore may have put another store here since the facts were gathered.
-    if values::store_id(connection)? != facts.store {
+    if counters.store()? != facts.store {
         return Err(reasons::REPLACED.into());
     }
-    let mut counters = Counters::at(connection, hour_of(now));
     let first = facts.pools.first().ok_or_else(|| {
         Refusal::new(
             reasons::INTERNAL,
@@ -41,9 +63,9 @@ pub(super) fn submit(
         let (event, subject) = audit::stored(facts.client.client, event);
         write_audit(connection, event, Some(owner), &subject, now)?;
     }
-    lock(sweep).step(connection, &mut counters, now)?;
+    sweep.step(connection, &mut counters, now)?;
     let asked = facts.pools.iter().map(|asked| asked.pool);
-    counters.finish(asked, facts.state, decision.is_granted())?;
+    counters.finish(asked, facts.state, decision.is_granted());
     Ok(decision)
 }
 
@@ -107,8 +129,8 @@ fn apply(
     Ok(())
 }
 
-fn lock(sweep: &Mutex<Sweep>) -> std::sync::MutexGuard<'_, Sweep> {
-    sweep.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where the search for passed rows stands. It is lost at a restart and begins anew.
