@@ -26,7 +26,7 @@ use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_128;
 use rustls::crypto::hpke::{Hpke, HpkePublicKey};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use opening::{Recipient, aes_key, expand, extract};
+use opening::{Prk, Recipient, aes_key};
 
 /// Length of a public opening key and of the encapsulated key `enc` (RFC 9180 section 7.1: Npk).
 pub const PUBLIC_KEY_BYTES: usize = 32;
@@ -222,9 +222,9 @@ impl AnswerKey {
     /// key = Expand(prk, "key", Nk); nonce = Expand(prk, "nonce", Nn).
     fn answer_keys(&self, response_nonce: &[u8; RESPONSE_NONCE_BYTES]) -> (LessSafeKey, Nonce) {
         let salt = [&self.enc[..], response_nonce].concat();
-        let prk = extract(&salt, &[&self.secret]);
-        let key = expand(&prk, &[b"key"]);
-        let nonce = expand(&prk, &[b"nonce"]);
+        let prk = Prk::extract(&salt, &[&self.secret]);
+        let key = prk.expand(&[b"key"]);
+        let nonce = prk.expand(&[b"nonce"]);
         (aes_key(&key), Nonce::assume_unique_for_key(*nonce))
     }
 }

@@ -3,9 +3,11 @@
 //! half as long again. Sending is rustls' own, so every test that opens what was sealed compares two
 //! implementations.
 
+use std::sync::LazyLock;
+
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
-use aws_lc_rs::hmac;
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use zeroize::Zeroizing;
 
 use super::{AEAD_KEY_BYTES, PUBLIC_KEY_BYTES};
@@ -20,6 +22,12 @@ const SUITE: &[u8] = b"HPKE\x00\x20\x00\x01\x00\x01";
 const MODE_BASE: &[u8] = &[0];
 /// Bytes of SHA-256, and so of every HKDF key.
 const HASH_BYTES: usize = 32;
+
+/// The key of extractions without a salt, and what is extracted of the PSK's id, which is empty in base
+/// mode: the same for every message.
+static NO_SALT: LazyLock<hmac::Key> = LazyLock::new(|| hmac::Key::new(HMAC_SHA256, &[]));
+static PSK_ID_HASH: LazyLock<Secret> =
+    LazyLock::new(|| mac(&NO_SALT, &[VERSION, SUITE, b"psk_id_hash"]));
 
 type Secret = Zeroizing<[u8; HASH_BYTES]>;
 
@@ -63,7 +71,7 @@ impl Recipient {
     fn shared_secret(&self, enc: &[u8; PUBLIC_KEY_BYTES]) -> Option<Secret> {
         let peer = UnparsedPublicKey::new(&X25519, enc);
         let shared = agree(&self.private, peer, (), |dh| {
-            let prk = extract(&[], &[VERSION, KEM, b"eae_prk", dh]);
+            let prk = Prk::of(&NO_SALT, &[VERSION, KEM, b"eae_prk", dh]);
             let context = [enc.as_slice(), &self.public];
             Ok(labeled_expand(&prk, KEM, b"shared_secret", &context))
         });
@@ -73,10 +81,9 @@ impl Recipient {
 
 /// Section 5.1, KeySchedule in base mode: no PSK, and its id is empty.
 fn key_schedule(shared_secret: &Secret, info: &[u8]) -> (LessSafeKey, Nonce) {
-    let psk_id_hash = extract(&[], &[VERSION, SUITE, b"psk_id_hash"]);
-    let info_hash = extract(&[], &[VERSION, SUITE, b"info_hash", info]);
-    let secret = extract(&shared_secret[..], &[VERSION, SUITE, b"secret"]);
-    let context = [MODE_BASE, &psk_id_hash[..], &info_hash[..]];
+    let info_hash = mac(&NO_SALT, &[VERSION, SUITE, b"info_hash", info]);
+    let secret = Prk::extract(&shared_secret[..], &[VERSION, SUITE, b"secret"]);
+    let context = [MODE_BASE, &PSK_ID_HASH[..], &info_hash[..]];
     let key: Zeroizing<[u8; AEAD_KEY_BYTES]> = labeled_expand(&secret, SUITE, b"key", &context);
     let nonce: Zeroizing<[u8; aead::NONCE_LEN]> =
         labeled_expand(&secret, SUITE, b"base_nonce", &context);
@@ -91,32 +98,41 @@ pub(super) fn aes_key(key: &[u8; AEAD_KEY_BYTES]) -> LessSafeKey {
 
 /// Section 4, LabeledExpand.
 fn labeled_expand<const BYTES: usize>(
-    prk: &Secret,
+    prk: &Prk,
     suite: &[u8],
     label: &[u8],
     context: &[&[u8]],
 ) -> Zeroizing<[u8; BYTES]> {
     let length = (BYTES as u16).to_be_bytes();
     let head = [&length, VERSION, suite, label];
-    expand(prk, &[&head, context].concat())
+    prk.expand(&[&head, context].concat())
 }
 
-/// HKDF-Extract with SHA-256 (RFC 5869 section 2.2) of an input in parts.
-pub(super) fn extract(salt: &[u8], input: &[&[u8]]) -> Secret {
-    hmac(salt, input)
+/// What HKDF with SHA-256 has extracted, ready to expand; aws-lc wipes what it frees.
+pub(super) struct Prk(hmac::Key);
+
+impl Prk {
+    /// HKDF-Extract (RFC 5869 section 2.2) of an input in parts.
+    pub(super) fn extract(salt: &[u8], input: &[&[u8]]) -> Self {
+        Self::of(&hmac::Key::new(HMAC_SHA256, salt), input)
+    }
+
+    fn of(salt: &hmac::Key, input: &[&[u8]]) -> Self {
+        Self(hmac::Key::new(HMAC_SHA256, &mac(salt, input)[..]))
+    }
+
+    /// HKDF-Expand (RFC 5869 section 2.3), info in parts, of at most one block.
+    pub(super) fn expand<const BYTES: usize>(&self, info: &[&[u8]]) -> Zeroizing<[u8; BYTES]> {
+        const { assert!(BYTES <= HASH_BYTES) };
+        let block = mac(&self.0, &[info, &[&[1]]].concat());
+        let mut out = Zeroizing::new([0; BYTES]);
+        out.copy_from_slice(&block[..BYTES]);
+        out
+    }
 }
 
-/// HKDF-Expand with SHA-256 (RFC 5869 section 2.3), info in parts, of at most one block.
-pub(super) fn expand<const BYTES: usize>(prk: &Secret, info: &[&[u8]]) -> Zeroizing<[u8; BYTES]> {
-    const { assert!(BYTES <= HASH_BYTES) };
-    let block = hmac(&prk[..], &[info, &[&[1]]].concat());
-    let mut out = Zeroizing::new([0; BYTES]);
-    out.copy_from_slice(&block[..BYTES]);
-    out
-}
-
-fn hmac(key: &[u8], parts: &[&[u8]]) -> Secret {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+fn mac(key: &hmac::Key, parts: &[&[u8]]) -> Secret {
+    let mut context = hmac::Context::with_key(key);
     for part in parts {
         context.update(part);
     }
