@@ -4,6 +4,8 @@
 //! A service never waits for the reader of its log: a thread of its own writes the lines, and where the
 //! reader has stopped, those that do not fit into its queue are lost.
 
+use std::fs::File;
+use std::io::{BufWriter, Stdout, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 
@@ -76,7 +78,7 @@ where
             let (writer, guard) = NonBlockingBuilder::default()
                 .buffered_lines_limit(LOG_LINES_WAITING_MAX)
                 .lossy(true)
-                .finish(std::io::stdout());
+                .finish(together(std::io::stdout()));
             let lines = lines.with_ansi(is_terminal).with_writer(writer);
             (lines.boxed(), Some(guard))
         }
@@ -85,6 +87,15 @@ where
             let lines = lines.with_ansi(is_terminal).with_writer(std::io::stderr);
             (lines.boxed(), None)
         }
+    }
+}
+
+/// Writes all lines that wait by one call, where Rust's own stdout makes a call for each; the thread that
+/// writes them ends with a flush when none waits any more. Without a descriptor left it is stdout itself.
+fn together(stdout: Stdout) -> Box<dyn Write + Send> {
+    match stdout.as_fd().try_clone_to_owned() {
+        Ok(own) => Box::new(BufWriter::new(File::from(own))),
+        Err(_) => Box::new(stdout),
     }
 }
 
