@@ -103,7 +103,19 @@ fn model(root: &Path) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(" "))
 }
 
+/// Read once a process, as the boot's id is: the kernel writes a record of 1,500 bytes for it.
 fn processor(root: &Path) -> Option<String> {
+    static PROCESSOR: OnceLock<String> = OnceLock::new();
+    if root != Path::new("/") {
+        return read_processor(root);
+    }
+    if PROCESSOR.get().is_none() {
+        let _ = PROCESSOR.set(read_processor(root)?);
+    }
+    PROCESSOR.get().cloned()
+}
+
+fn read_processor(root: &Path) -> Option<String> {
     let file = root.join("proc/cpuinfo");
     // Arm has no model name; its implementer and part say the same.
     field_at_first(&file, "model name").or_else(|| {
