@@ -63,10 +63,24 @@ pub(crate) fn thread_time() -> Duration {
     )
 }
 
-/// CPU time of a process over all its threads, what the kernel did for them included. Exact while
-/// the process waits; a thread at work is a few milliseconds behind (`schedstat` of proc(5)).
+/// What a process's threads did with their time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    /// They ran, or the kernel did for them.
+    pub(crate) spent: Duration,
+    /// They could have run, and waited for their core.
+    pub(crate) waited: Duration,
+}
+
+/// CPU time of a process, what the kernel did for it included; as [`process_times`].
 pub(crate) fn process_time(pid: u32) -> Outcome<Duration> {
-    let mut nanoseconds = 0;
+    Ok(process_times(pid)?.spent)
+}
+
+/// The times of a process over all its threads. Exact while the process waits; a thread at work is a
+/// few milliseconds behind (`schedstat` of proc(5)).
+pub(crate) fn process_times(pid: u32) -> Outcome<Times> {
+    let mut times = Times::default();
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).during("the server's threads")?;
     for thread in threads {
         let path = thread.during("the server's threads")?.path();
@@ -74,8 +88,10 @@ pub(crate) fn process_time(pid: u32) -> Outcome<Duration> {
         let Ok(text) = std::fs::read_to_string(path.join("schedstat")) else {
             continue;
         };
-        let first = text.split_whitespace().next();
-        nanoseconds += first.and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
+        let mut words = text.split_whitespace().map(str::parse);
+        let mut next = || Duration::from_nanos(words.next().and_then(Result::ok).unwrap_or(0));
+        times.spent += next();
+        times.waited += next();
     }
-    Ok(Duration::from_nanos(nanoseconds))
+    Ok(times)
 }

@@ -16,6 +16,7 @@ mod failure;
 mod figures;
 mod fleet;
 mod groups;
+mod hold_ups;
 mod load;
 mod parts;
 mod peers;

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::failure::{During, Failure, Outcome};
+use crate::hold_ups::HoldUps;
 use crate::load::{Load, post};
 use crate::process::Server;
 
@@ -24,6 +25,8 @@ pub(crate) struct Kept {
     pub(crate) load: Load,
     /// How long after its time each ask was begun, in microseconds: what the sender itself adds.
     pub(crate) late: Vec<f64>,
+    /// What kept the host from answering meanwhile.
+    pub(crate) hold_ups: HoldUps,
 }
 
 /// Sends each request on a new connection at its time, so many a second as a mean, and waits for all
@@ -31,7 +34,7 @@ pub(crate) struct Kept {
 pub(crate) async fn send_at(server: &Server, bodies: Vec<Bytes>, rate: f64) -> Outcome<Kept> {
     let mut senders = JoinSet::new();
     let mut answered = Vec::with_capacity(bodies.len());
-    let before = server.time()?;
+    let (before, held_up) = (server.time()?, HoldUps::of(server.pid())?);
     let begin = Instant::now();
     let mut due = begin;
     for (number, body) in bodies.into_iter().enumerate() {
@@ -50,6 +53,7 @@ pub(crate) async fn send_at(server: &Server, bodies: Vec<Bytes>, rate: f64) -> O
     }
     let wall = begin.elapsed();
     let spent = server.time()?.saturating_sub(before);
+    let hold_ups = HoldUps::of(server.pid())?.since(held_up);
     answered.sort_by_key(|one: &Answered| one.number);
     let mut load = Load {
         wall,
@@ -62,7 +66,11 @@ pub(crate) async fn send_at(server: &Server, bodies: Vec<Bytes>, rate: f64) -> O
         load.latencies.push(one.took.as_secs_f64() * 1e6);
         late.push(one.late.as_secs_f64() * 1e6);
     }
-    Ok(Kept { load, late })
+    Ok(Kept {
+        load,
+        late,
+        hold_ups,
+    })
 }
 
 /// The time to the next ask of a Poisson process of so many a second.

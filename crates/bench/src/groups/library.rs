@@ -34,7 +34,9 @@ pub(crate) async fn measure(bench: &Bench) -> Outcome<Vec<Row>> {
 fn read(bench: &Bench, dir: &Path) -> Outcome<Row> {
     let (estate, scale) = (&bench.estate, &bench.scale);
     let product = Product::new(estate.bundle.root.clone(), estate.policy.product.clone());
+    let begun = thread_time();
     let licence = read_in(dir, &product);
+    let first = thread_time().saturating_sub(begun).as_secs_f64() * 1e6;
     if !licence.licensed {
         return Err(Failure(format!("the machine is not licensed: {licence}")));
     }
@@ -59,7 +61,8 @@ fn read(bench: &Bench, dir: &Path) -> Outcome<Row> {
         Ok(())
     })?;
     let detail = format!(
-        "one read {} us CPU, of which this machine's hardware {:.0} us; one bare verification {} us \
+        "one read {} us CPU, the first of the process {first:.0} us; all of this machine's hardware \
+         {:.0} us; one bare verification {} us \
          (aws-lc, key parsed), the product's own {:.1} us; {SIGNATURES} signatures in the state; {} \
          rounds of {}",
         spread(&ours, 0),

@@ -4,6 +4,7 @@
 use super::Bench;
 use crate::failure::Outcome;
 use crate::figures::{median, percentile, spread};
+use crate::hold_ups::HoldUps;
 use crate::load::{Way, send};
 use crate::process::Server;
 use crate::report::Row;
@@ -67,6 +68,8 @@ struct Waits {
     p99: Vec<f64>,
     most: Vec<f64>,
     late: Vec<f64>,
+    /// Of the round in which the slowest asks waited longest: how long, and what held the host up.
+    worst: (f64, HoldUps),
 }
 
 impl Waits {
@@ -75,7 +78,11 @@ impl Waits {
         self.rates.push(kept.load.rate());
         self.asks += waits.len();
         self.p50.push(percentile(&waits, 0.5));
-        self.p99.push(percentile(&waits, 0.99));
+        let p99 = percentile(&waits, 0.99);
+        if p99 >= self.worst.0 {
+            self.worst = (p99, kept.hold_ups);
+        }
+        self.p99.push(p99);
         self.most.push(percentile(&waits, 1.0));
         self.late.push(percentile(&kept.late, 0.99) / 1e3);
     }
@@ -84,7 +91,8 @@ impl Waits {
         let detail = format!(
             "{} asks in {} rounds, each on a new connection at a random time fixed before and counted \
              from it, {} asks/s, {:.0} % of the {} that {AT_ONCE} at once reached; p50 {} ms, p99 {} ms, \
-             the longest {} ms; the sender's own delay, in all of them, p99 {} ms",
+             the longest {} ms; the sender's own delay, in all of them, p99 {} ms; in the round of the \
+             longest p99 {}",
             self.asks,
             self.rates.len(),
             spread(&self.rates, 0),
@@ -94,6 +102,7 @@ impl Waits {
             spread(&self.p99, 2),
             spread(&self.most, 1),
             spread(&self.late, 2),
+            self.worst.1.told(),
         );
         let [p50, p99] = names;
         vec![
