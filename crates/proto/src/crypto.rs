@@ -30,6 +30,10 @@ const KTY_EC2: u64 = 2;
 const CRV_ED25519: u64 = 6;
 const CRV_P256: u64 = 1;
 
+/// What stands before x in the deterministic COSE_Key of an Ed25519 key: a map of three, kty OKP, crv
+/// Ed25519, and the head of 32 bytes.
+const ED25519_COSE_KEY: [u8; 8] = [0xa3, 0x01, 0x01, 0x20, 0x06, 0x21, 0x58, 0x20];
+
 /// A public key that has been checked: canonical, on the curve, not of small order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PublicKey {
@@ -174,7 +178,14 @@ impl PublicKey {
 
     /// The key's thumbprint (RFC 9679): SHA-256 of its deterministic COSE_Key.
     pub fn thumbprint(&self) -> Thumbprint {
-        Thumbprint(sha256(&encode(&self.to_value())))
+        match self {
+            // The same bytes without the map: a host needs some of these for each ask.
+            Self::Ed25519(x) => {
+                let key = Sha256::new().chain_update(ED25519_COSE_KEY).chain_update(x);
+                Thumbprint(key.finalize().into())
+            }
+            Self::P256(..) => Thumbprint(sha256(&encode(&self.to_value()))),
+        }
     }
 }
 
@@ -302,6 +313,19 @@ mod tests {
             assert!(PublicKey::ed25519(negative_zero).is_err());
         }
         assert!(PublicKey::p256([1; 32], [1; 32]).is_err());
+    }
+
+    #[test]
+    fn a_thumbprint_is_of_the_deterministic_key() {
+        for number in 0..=255 {
+            let key = SecretKey::from_seed(&[number; 32]).public();
+            let PublicKey::Ed25519(x) = key else {
+                panic!("a seed makes an Ed25519 key");
+            };
+            let whole = encode(&key.to_value());
+            assert_eq!(whole, [&ED25519_COSE_KEY[..], &x].concat());
+            assert_eq!(key.thumbprint(), Thumbprint(sha256(&whole)));
+        }
     }
 
     #[test]
