@@ -13,7 +13,7 @@ const TICKS: u64 = 100;
 /// Hold-ups, since the server and the machine were started or over a while.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct HoldUps {
-    /// The server's threads could have run and another had their core.
+    /// The server's threads could have run while another thread, maybe its own, had their core.
     waited: Duration,
     /// What the hypervisor took of all cores; a step is 10 ms.
     stolen: Duration,
