@@ -152,7 +152,7 @@ impl Store {
         match self {
             Self::File(store) => {
                 let (executor, path) = (store.executor(), store.executor().path().display());
-                executor.check_quickly().await?;
+                store.check().await?;
                 let bytes = std::fs::metadata(executor.path()).map_or(0, |found| found.len());
                 Ok(format!("{path}: {bytes} bytes, whole"))
             }

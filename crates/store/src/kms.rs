@@ -70,8 +70,8 @@ pub trait Kept: Send + Sync {
         Work::default()
     }
 
-    /// Reads all of the store and refuses a damaged one; a store that looks after itself has
-    /// nothing to say.
+    /// Reads all of the store once and refuses a damaged one, also where the counts are not those of
+    /// the rows: seconds for millions of clients. A store that looks after itself has nothing to say.
     fn check(&self) -> Pending<'_, ()> {
         Box::pin(std::future::ready(Ok(())))
     }

@@ -6,6 +6,7 @@
 //! database with optimistic transactions demands, so it has no effect but on its tables. The same
 //! changes ([`ops`], [`issuing`]) and one contract suite serve every backend.
 
+mod check;
 pub mod issuing;
 mod memory;
 pub mod ops;

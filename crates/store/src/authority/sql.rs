@@ -5,7 +5,7 @@
 //! one above the highest, in a serialisable transaction), no advisory locks, no triggers. The limits
 //! of a product key are kept by the statement that takes a place, whatever was decided before.
 
-mod rows;
+pub(super) mod rows;
 mod tables;
 
 use muster_proto::Refusal;

@@ -1,5 +1,6 @@
 //! The store in one SQLite file.
 
+mod check;
 mod counters;
 mod listing;
 mod submit;
@@ -163,7 +164,10 @@ impl Kept for SqliteKms {
     }
 
     fn check(&self) -> Pending<'_, ()> {
-        Box::pin(self.executor.check_quickly())
+        Box::pin(async {
+            self.executor.check_quickly().await?;
+            self.executor.read(check::counts).await
+        })
     }
 
     fn close(&self) -> Pending<'_, ()> {

@@ -7,6 +7,7 @@
 mod common;
 mod contract;
 mod counters;
+mod counts;
 mod faults;
 mod figures;
 mod golden;

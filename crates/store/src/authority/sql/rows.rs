@@ -38,7 +38,7 @@ pub(super) fn seconds(time: Timestamp) -> i64 {
 }
 
 /// A serial in 48 bits: channel 3, product group 13, serial 32.
-pub(super) fn packed(id: KeyId) -> i64 {
+pub(in crate::authority) fn packed(id: KeyId) -> i64 {
     i64::from(id.channel.code()) << 45 | i64::from(id.group.get()) << 32 | i64::from(id.serial)
 }
 
@@ -70,7 +70,7 @@ fn parsed<T: FromStr<Err = Refusal>>(row: &dyn Columns, column: usize) -> Result
     text.parse().map_err(|refusal| unreadable(column, refusal))
 }
 
-fn parsed_set<T: FromStr<Err = Refusal> + Ord>(
+pub(in crate::authority) fn parsed_set<T: FromStr<Err = Refusal> + Ord>(
     row: &dyn Columns,
     column: usize,
 ) -> Result<BTreeSet<T>, Refusal> {
