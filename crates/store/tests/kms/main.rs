@@ -15,4 +15,6 @@ mod killed;
 mod postgres;
 #[path = "../../../../testenv/postgres/server.rs"]
 mod server;
+#[path = "../shared/tears.rs"]
+mod tears;
 mod torn;
