@@ -82,12 +82,7 @@ pub(crate) async fn run(client: &Client, which: &Which) -> Result<Activation, Re
     if publishers.is_empty() {
         return Err(not_installed(&opened.state, which.shown()));
     }
-    if let Some(method) = opened.identity.settings.method
-        && method != Method::Kms
-    {
-        let detail = format!("set-method allows {} alone", method.name());
-        return Err(Refusal::new(reasons::METHOD_NOT_ALLOWED, detail));
-    }
+    check_method(&opened.identity.settings)?;
     drop(opened);
     let _asking = wait_for_others(client).await?;
     let mut whole = Activation {
@@ -107,6 +102,17 @@ pub(crate) async fn run(client: &Client, which: &Which) -> Result<Activation, Re
     }
     whole.products = client.status(which)?.products;
     Ok(whole)
+}
+
+/// Refuses where the settings allow no host to be asked.
+pub(crate) fn check_method(settings: &Settings) -> Result<(), Refusal> {
+    match settings.method {
+        Some(method) if method != Method::Kms => {
+            let detail = format!("set-method allows {} alone", method.name());
+            Err(Refusal::new(reasons::METHOD_NOT_ALLOWED, detail))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Activation {
@@ -257,7 +263,8 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Asks one host; tells whether nothing is left to ask for.
+    /// Asks one host; tells whether no other is to be asked: nothing is left to ask for, or this
+    /// machine could not keep the answer. Each host that answers counts the machine.
     pub(crate) async fn try_host(
         &mut self,
         host: &HostAddr,
@@ -274,8 +281,9 @@ impl<'a> Round<'a> {
         match question.ask(host).await {
             Err(refusal) => {
                 tracing::info!(host = %host, code = refusal.reason.code(), "{refusal}");
+                let is_last = disk::is_at_fault(&refusal);
                 self.note_tried(host.to_string(), source, false, refusal);
-                false
+                is_last
             }
             Ok(applied) => {
                 self.take(&applied);

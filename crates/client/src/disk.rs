@@ -59,6 +59,12 @@ pub(crate) fn read(path: &Path, max: usize, mode: u32) -> Result<Option<Vec<u8>>
     Ok(Some(bytes))
 }
 
+/// Whether this machine's own disk is why something failed, whoever else had a part in it.
+#[cfg(feature = "ask")]
+pub(crate) fn is_at_fault(refusal: &Refusal) -> bool {
+    [reasons::FILE_UNWRITABLE, reasons::FILE_UNREADABLE].contains(&refusal.reason)
+}
+
 fn at(reason: muster_proto::Reason, path: &Path, error: &io::Error) -> Refusal {
     Refusal::new(reason, format!("{}: {error}", path.display()))
 }

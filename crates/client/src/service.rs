@@ -1,6 +1,7 @@
 //! The background service: it renews everything on the machine by schedule, reacts to what other
 //! commands change in its directory, and stops in order.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +12,16 @@ use muster_proto::client::{rounds, schedule};
 use muster_proto::ids::{ProductId, PublisherId};
 use muster_proto::limits::{FOLLOW_SECONDS, UPKEEP_SECONDS};
 
-use crate::activate::{Activation, tend};
+use crate::activate::{Activation, check_method, tend};
+use crate::clock::written;
 use crate::control::{Client, Which};
 use crate::local::desk::Desk;
 use crate::local::door::Door;
 use crate::vault::Version;
+
+/// The longest pause after nobody could be asked or the disk did not take what was noticed, in seconds;
+/// the first one is a second, and each is twice the one before, until an ask was made.
+const PAUSE_SECONDS_MAX: u64 = 60;
 
 /// What the service tells.
 #[derive(Clone, Debug)]
@@ -54,8 +60,21 @@ pub enum ServiceEvent {
 /// What the service remembers between rounds; all of it can be had again from the disk.
 #[derive(Default)]
 struct Seen {
-    states: std::collections::BTreeMap<(PublisherId, ProductId), LicenceState>,
+    states: BTreeMap<(PublisherId, ProductId), LicenceState>,
     failed: Option<Refusal>,
+    /// Whose hosts a change of state wants to be asked, and the disk did not take it yet.
+    wanted: BTreeSet<PublisherId>,
+    /// Pauses since the last ask that was made.
+    pauses: u32,
+}
+
+impl Seen {
+    /// How long the service pauses this time, in seconds.
+    fn pause(&mut self) -> u64 {
+        let seconds = 1_u64.checked_shl(self.pauses);
+        self.pauses = self.pauses.saturating_add(1);
+        seconds.unwrap_or(PAUSE_SECONDS_MAX).min(PAUSE_SECONDS_MAX)
+    }
 }
 
 impl Client {
@@ -99,8 +118,14 @@ impl Client {
                 }
             }
             if due.is_empty() {
+                let waited = async {
+                    match seen.failed {
+                        Some(_) => self.pause(seen.pause(), on).await,
+                        None => self.rest(before, on).await,
+                    }
+                };
                 tokio::select! {
-                    () = self.rest(before, on) => {}
+                    () = waited => {}
                     () = desk.wished() => {}
                 }
             }
@@ -117,10 +142,13 @@ impl Client {
                 on(ServiceEvent::Asked { publisher, outcome });
                 if failed {
                     // Nobody could be asked: not again at once, whatever the schedule says.
+                    let pause = seen.pause();
                     tokio::select! {
-                        () = tokio::time::sleep(Duration::from_secs(60)) => {}
+                        () = self.pause(pause, on) => {}
                         () = desk.wished() => {}
                     }
+                } else {
+                    seen.pauses = 0;
                 }
             }
         }
@@ -135,14 +163,18 @@ impl Client {
             for publisher in publishers {
                 let judged = tend(opened, self, publisher)?;
                 let holding = rounds::holding(&opened.state, publisher)?;
-                let mut ask = rounds::is_due(holding, opened.now);
+                let mut ask =
+                    rounds::is_due(holding, opened.now) || seen.wanted.contains(&publisher);
                 for (product, judgement) in judged {
                     let key = (publisher, product.clone());
                     let from = seen.states.insert(key, judgement.state);
                     if from == Some(judgement.state) {
                         continue;
                     }
-                    ask |= rounds::asks_now(&judgement, from);
+                    if rounds::asks_now(&judgement, from) {
+                        seen.wanted.insert(publisher);
+                        ask = true;
+                    }
                     events.push(ServiceEvent::State {
                         publisher,
                         product,
@@ -155,12 +187,18 @@ impl Client {
                     due.push(publisher);
                 }
             }
+            let is_asking = !due.is_empty() && check_method(&opened.identity.settings).is_ok();
+            if is_asking {
+                // Whoever could not keep an answer asks nobody: this brings the state to the disk.
+                opened.state.written = written(self.vault().clock(), &opened.state.written);
+            }
             Ok(due)
         });
         events.into_iter().for_each(&mut *on);
         match outcome {
             Ok(due) => {
                 seen.failed = None;
+                seen.wanted.clear();
                 due
             }
             Err(refusal) => {
@@ -189,6 +227,18 @@ impl Client {
         }
         if let Err(refusal) = self.vault().note_time() {
             tracing::warn!(code = refusal.reason.code(), "{refusal}");
+        }
+    }
+
+    /// Waits so long, or until another command has changed the files.
+    async fn pause(&self, seconds: u64, on: &mut impl FnMut(ServiceEvent)) {
+        let before = self.vault().version();
+        for _ in 0..seconds.div_ceil(FOLLOW_SECONDS) {
+            on(ServiceEvent::Alive);
+            tokio::time::sleep(Duration::from_secs(FOLLOW_SECONDS)).await;
+            if self.vault().version() != before {
+                return;
+            }
         }
     }
 

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use muster_client::{LicenceState, ServiceEvent};
+use muster_proto::reason::config;
+use muster_proto::time::Span;
 
 use crate::estate::{Publisher, days, id};
 use crate::stub::{Machine, Mode, Stub};
@@ -108,4 +110,48 @@ async fn what_is_set_while_hosts_are_asked_is_asked_by_at_once() {
     serve(&machine, |events| asked(events) == 1).await;
     assert_eq!(machine.status().state, "licensed");
     assert_eq!(good.asks().len(), 1);
+}
+
+/// The disk takes no state any more when the first of two hosts has been asked: neither it nor the
+/// other is asked for what could not be kept, until it can; and then for the same.
+#[tokio::test]
+async fn nobody_is_asked_for_an_answer_that_cannot_be_kept() {
+    let publisher = Publisher::new(1);
+    let (first, second) = (
+        Stub::start(&publisher.host(9)),
+        Stub::start(&publisher.host(10)),
+    );
+    let machine = Machine::installed(&publisher, &publisher.policy("cad"), &[&first, &second]);
+    // What stands in the way of a new state is no file and cannot be replaced by one.
+    let obstacle = machine.file("state.new");
+    let (clock, path) = (std::sync::Arc::clone(&machine.clock), obstacle.clone());
+    let breaks = move || {
+        clock.pass(Span::from_seconds(5));
+        std::fs::create_dir(&path).unwrap();
+    };
+    first.with(|script| script.on_ask = Some(Box::new(breaks)));
+    let is_of_disk = |refusal: &muster_proto::Refusal| refusal.reason == config::FILE_UNWRITABLE;
+    let events = serve(&machine, |events| {
+        match events.last() {
+            Some(ServiceEvent::Failed(refusal)) => {
+                assert!(is_of_disk(refusal), "{refusal}");
+                assert_eq!((first.asks().len(), second.asks().len()), (1, 0));
+                first.with(|script| script.on_ask = None);
+                std::fs::remove_dir(&obstacle).unwrap();
+            }
+            Some(ServiceEvent::Asked { outcome, .. }) => return outcome.is_ok(),
+            _ => {}
+        }
+        false
+    })
+    .await;
+    let failed = |event: &&ServiceEvent| match event {
+        ServiceEvent::Asked { outcome, .. } => outcome.as_ref().is_err_and(is_of_disk),
+        _ => false,
+    };
+    assert_eq!(events.iter().filter(failed).count(), 1, "{events:#?}");
+    let asks = first.asks();
+    assert_eq!((asks.len(), second.asks().len()), (2, 0));
+    assert_eq!(asks[0].nonce, asks[1].nonce);
+    assert_eq!(machine.status().state, "licensed");
 }

@@ -66,6 +66,8 @@ pub(crate) struct Script {
     pub(crate) serves: Vec<String>,
     /// Every ask opened, in order.
     pub(crate) asks: Vec<Ask>,
+    /// What happens when an ask has come, before it is answered.
+    pub(crate) on_ask: Option<Box<dyn Fn() + Send>>,
     /// Requests by path.
     pub(crate) requests: Vec<String>,
     opening: OpeningKey,
@@ -94,6 +96,7 @@ impl Stub {
             revocation_number: 0,
             serves: Vec::new(),
             asks: Vec::new(),
+            on_ask: None,
             requests: Vec::new(),
             opening: OpeningKey::generate(),
             clients: HashMap::new(),
@@ -227,6 +230,9 @@ impl Script {
         let (ask, name) = Ask::open(&plain, self.station.signer.publisher, audience).unwrap();
         let claims = self.decide(&ask, name);
         self.asks.push(ask);
+        if let Some(on_ask) = &self.on_ask {
+            on_ask();
+        }
         let signer = match &self.mode {
             Mode::SignedBy(other) => &**other,
             _ => &self.station.signer,

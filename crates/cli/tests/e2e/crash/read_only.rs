@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::faults::{Fault, Plan};
-use super::services::{Authority, Kms, Walked};
+use super::services::{Authority, Client, Kms, UNWRITABLE, Walked};
 use super::walk::contents;
-use crate::estate::{Estate, Outcome, Service, muster};
+use crate::estate::{Estate, Outcome, Service, eventually, muster};
 use crate::users::can_be_others;
 
 /// Runs a program where a directory is mounted read-only, which nobody else sees.
@@ -210,6 +210,36 @@ fn a_running_authority_refuses_while_its_disk_does_and_goes_on_by_itself() {
         plan.change(0, Fault::None);
         assert!(authority.send(number).is_some(), "{fault:?}");
         assert_eq!(authority.used("case")[1], number as u64 + 1);
+    }
+    assert_eq!(service.stop(), 0);
+}
+
+/// Licensed by what is on the disk, it asks for nothing that it could not keep, says so once, and asks
+/// when the disk is mended.
+#[test]
+fn a_running_machine_asks_nobody_while_its_disk_takes_nothing_and_goes_on_by_itself() {
+    let client = Client::new();
+    let _host = client.beside("case").expect("its host");
+    let plan = Plan::at(0, Fault::None);
+    let root = client.estate().dir.path();
+    let service = Service::start(&mut plan.command(root, &client.serve("case")));
+    for fault in [Fault::ReadOnly, Fault::Full, Fault::Failing] {
+        eventually("nothing is under way", || client.is_settled("case"));
+        let [asks, machines] = client.at_host("case");
+        let said = service.log();
+        let is_told = |line: &String| line.contains(UNWRITABLE);
+        assert!(!said.iter().any(is_told), "{fault:?}: {said:#?}");
+        plan.change(0, fault);
+        client.makes_due("case");
+        let said = service.log_until(UNWRITABLE);
+        assert!(
+            said.iter().any(|line| line.contains("case/m0")),
+            "{said:#?}"
+        );
+        client.verb("case", &["status", "--check"]).done();
+        assert_eq!(client.at_host("case"), [asks, machines], "{fault:?}");
+        plan.change(0, Fault::None);
+        eventually("it asks", || client.at_host("case") == [asks + 1, 1]);
     }
     assert_eq!(service.stop(), 0);
 }
