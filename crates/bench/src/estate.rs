@@ -97,8 +97,14 @@ impl Estate {
 
     /// Starts `muster kms serve` on the server's core, on a free port.
     pub(crate) fn serve(&self, host: &Path) -> Outcome<Server> {
+        self.serve_with(host, &[])
+    }
+
+    /// The same with further words.
+    pub(crate) fn serve_with(&self, host: &Path, words: &[&str]) -> Outcome<Server> {
         let dir = host.to_string_lossy();
         let args = ["kms", "serve", "--listen", "127.0.0.1:0", "--dir", &dir];
+        let args = [&args[..], words].concat();
         Server::start(&self.muster, &args, self.cores.server, &host.join("log"))
     }
 

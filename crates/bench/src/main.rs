@@ -46,7 +46,8 @@ muster-bench --muster FILE [--quick] [--json FILE] [GROUP...]
   --muster FILE   the binary under test
   --quick         every row in a minute or two; the figures mean little
   --json FILE     also write the rows as JSON
-  GROUP           some rows only: library, wire, connect, load, kept, large";
+  GROUP           some rows only: library, wire, connect, load, kept,
+                  shared, large";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

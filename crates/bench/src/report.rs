@@ -50,6 +50,17 @@ const fn wait(name: &'static str, what: &'static str) -> Spec {
     }
 }
 
+/// Answers in a second.
+const fn rate(name: &'static str, what: &'static str) -> Spec {
+    Spec {
+        name,
+        what,
+        bars: None,
+        better: Better::Higher,
+        unit: Some("asks/s"),
+    }
+}
+
 impl Spec {
     const fn higher(mut self) -> Self {
         self.better = Better::Higher;
@@ -63,7 +74,7 @@ impl Spec {
 }
 
 /// Every row. Memory is two, since idle and full have figures of their own.
-const SPECS: [Spec; 18] = [
+const SPECS: [Spec; 20] = [
     row(
         "ask-new-connection-vs-parts",
         "KMS ask on a new connection, 16 at once: server CPU against the sum of its parts",
@@ -97,6 +108,14 @@ const SPECS: [Spec; 18] = [
         3.0,
     )
     .higher(),
+    rate(
+        "ask-shared-one-host",
+        "asks on 64 kept connections to a host whose table is in PostgreSQL, both on one core",
+    ),
+    rate(
+        "ask-shared-two-hosts",
+        "the same to two hosts that share the table, all three on one core",
+    ),
     row(
         "ask-p99-vs-p50",
         "p99 of an ask at 16 new connections against its p50",

@@ -66,38 +66,18 @@ pub(crate) async fn fill(
         ..Options::default()
     };
     let store = open_store(host, options)?;
-    let publisher = estate.bundle.root.publisher();
-    let identity = store.identity().await?;
-    let counting = Counting {
-        store: identity.id,
-        publisher,
-        pool: store.pool(publisher, estate.policy.pool.clone()).await?,
-        window: estate.policy.window,
-        budget: u32::MAX,
-    };
-    let desk = Desk::with_limiter(identity, Limiter::new(u32::MAX, 16));
-    let shared: Arc<dyn Decide> = Arc::new(Mutex::new(desk.clone()));
-    let filler = Filler {
-        store: &store,
-        desk: shared,
-        counting,
-    };
+    let filler = Filler::of(estate, Arc::new(store.clone())).await?;
     let machines = scale
         .machines
         .min(usize::try_from(clients).unwrap_or(usize::MAX));
     let singles = (machines + store_clients) as u64;
-    filler.fill_up(clients.saturating_sub(singles)).await?;
+    filler
+        .fill_up(&store, clients.saturating_sub(singles))
+        .await?;
     let now = clock::now();
     let numbered = |number: usize| Thumbprint(sha256(format!("client {number}").as_bytes()));
     let others = filler.count((0..store_clients).map(numbered), now).await?;
-    let owns: Vec<_> = (0..machines)
-        .map(|number| machine_key(&estate.bundle.root, number))
-        .collect();
-    let thumbprints = owns.iter().map(|own| own.key.public().thumbprint());
-    let rows = filler.count(thumbprints, now).await?;
-    let fleet = owns.into_iter().zip(rows);
-    let fleet = fleet.map(|(own, (_, row, ticket))| (own, row, ticket));
-    let fleet = Fleet::new(estate, counting, desk, fleet.collect());
+    let fleet = filler.fleet(estate, machines).await?;
     let clients = clients.max(singles);
     filler.check(clients, now).await?;
     store.close().await?;
@@ -106,10 +86,20 @@ pub(crate) async fn fill(
     Ok(Table {
         fleet,
         store_clients: others.into_iter().map(store_client).collect(),
-        counting,
+        counting: filler.counting,
         file_bytes,
         clients,
     })
+}
+
+/// Machines that another table knows.
+pub(crate) async fn counted(
+    estate: &Estate,
+    store: Arc<dyn ClientTable>,
+    machines: usize,
+) -> Outcome<Fleet> {
+    let filler = Filler::of(estate, store).await?;
+    filler.fleet(estate, machines).await
 }
 
 /// Bytes of the database in a host's directory, without its log.
@@ -130,13 +120,44 @@ pub(crate) fn open_store(host: &Path, options: Options) -> Outcome<SqliteKms> {
 
 type Counted = (Thumbprint, muster_proto::host::ClientRow, Ticket);
 
-struct Filler<'a> {
-    store: &'a SqliteKms,
-    desk: Arc<dyn Decide>,
+/// Counts machines in a table by the table's own rules.
+struct Filler {
+    store: Arc<dyn ClientTable>,
+    desk: Desk,
     counting: Counting,
 }
 
-impl Filler<'_> {
+impl Filler {
+    async fn of(estate: &Estate, store: Arc<dyn ClientTable>) -> Outcome<Self> {
+        let publisher = estate.bundle.root.publisher();
+        let identity = store.identity().await?;
+        let counting = Counting {
+            store: identity.id,
+            publisher,
+            pool: store.pool(publisher, estate.policy.pool.clone()).await?,
+            window: estate.policy.window,
+            budget: u32::MAX,
+        };
+        Ok(Self {
+            store,
+            desk: Desk::with_limiter(identity, Limiter::new(u32::MAX, 16)),
+            counting,
+        })
+    }
+
+    /// Counts machines with keys of their own.
+    async fn fleet(&self, estate: &Estate, machines: usize) -> Outcome<Fleet> {
+        let owns: Vec<_> = (0..machines)
+            .map(|number| machine_key(&estate.bundle.root, number))
+            .collect();
+        let thumbprints = owns.iter().map(|own| own.key.public().thumbprint());
+        let rows = self.count(thumbprints, clock::now()).await?;
+        let machines = owns.into_iter().zip(rows);
+        let machines = machines.map(|(own, (_, row, ticket))| (own, row, ticket));
+        let desk = self.desk.clone();
+        Ok(Fleet::new(estate, self.counting, desk, machines.collect()))
+    }
+
     /// Counts clients one by one, at a time.
     async fn count(
         &self,
@@ -144,11 +165,12 @@ impl Filler<'_> {
         now: Timestamp,
     ) -> Outcome<Vec<Counted>> {
         let thumbprints: Vec<_> = thumbprints.collect();
+        let desk: Arc<dyn Decide> = Arc::new(Mutex::new(self.desk.clone()));
         let mut counted = Vec::with_capacity(thumbprints.len());
         for some in thumbprints.chunks(AT_ONCE) {
             let mut asks = JoinSet::new();
             for (at, thumbprint) in some.iter().copied().enumerate() {
-                let (store, desk) = (self.store.clone(), Arc::clone(&self.desk));
+                let (store, desk) = (Arc::clone(&self.store), Arc::clone(&desk));
                 let facts = self.counting.facts(thumbprint, None);
                 asks.spawn(async move {
                     let decision = store.submit(desk, facts, now).await?;
@@ -179,7 +201,7 @@ impl Filler<'_> {
     }
 
     /// Brings in so many clients without a key, seen over the last month.
-    async fn fill_up(&self, clients: u64) -> Outcome<()> {
+    async fn fill_up(&self, store: &SqliteKms, clients: u64) -> Outcome<()> {
         let times = clients / PATTERNS;
         let present = clock::now().seconds();
         for pattern in 0..PATTERNS {
@@ -191,7 +213,7 @@ impl Filler<'_> {
             }
         }
         let multiply = move |connection: &Connection| multiply(connection, times.saturating_sub(1));
-        self.store.executor().write(multiply).await?;
+        store.executor().write(multiply).await?;
         let rest = (0..clients - times * PATTERNS)
             .map(|number| Thumbprint(sha256(format!("rest {number}").as_bytes())));
         self.count(rest, clock::now()).await.map(|_| ())

@@ -5,6 +5,7 @@ pub(crate) mod kept;
 pub(crate) mod large;
 pub(crate) mod library;
 pub(crate) mod load;
+pub(crate) mod shared;
 pub(crate) mod wire;
 
 use crate::estate::Estate;
@@ -26,17 +27,19 @@ pub(crate) enum Group {
     Connect,
     Load,
     Kept,
+    Shared,
     Large,
 }
 
 impl Group {
     /// All of them.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Library,
         Self::Wire,
         Self::Connect,
         Self::Load,
         Self::Kept,
+        Self::Shared,
         Self::Large,
     ];
 
@@ -48,6 +51,7 @@ impl Group {
             Self::Connect => "connect",
             Self::Load => "load",
             Self::Kept => "kept",
+            Self::Shared => "shared",
             Self::Large => "large",
         }
     }
@@ -74,6 +78,7 @@ impl Group {
                 "decide-and-store-vs-etcd",
                 "disk-per-client",
             ],
+            Self::Shared => &["ask-shared-one-host", "ask-shared-two-hosts"],
             Self::Large => &["table-10m-vs-10k", "start-10m", "memory-10m"],
         }
     }
@@ -86,6 +91,7 @@ impl Group {
             Self::Connect => connect::measure(bench).await,
             Self::Load => load::measure(bench).await,
             Self::Kept => kept::measure(bench).await,
+            Self::Shared => shared::measure(bench).await,
             Self::Large => large::measure(bench).await,
         }
     }

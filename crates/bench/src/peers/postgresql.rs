@@ -77,6 +77,11 @@ impl Postgresql {
         Ok(server)
     }
 
+    /// Where hosts find it.
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://bench@127.0.0.1:{}/postgres", self.port)
+    }
+
     /// Transactions in a second of 64 clients over a while; pgbench counts whole seconds.
     pub(crate) fn load(&self, spell: Duration) -> Outcome<f64> {
         let seconds = spell.as_secs_f64().ceil().to_string();
