@@ -10,7 +10,7 @@ use muster_proto::Refusal;
 use muster_proto::client::LicenceState;
 use muster_proto::client::{rounds, schedule};
 use muster_proto::ids::{ProductId, PublisherId};
-use muster_proto::limits::{FOLLOW_SECONDS, UPKEEP_SECONDS};
+use muster_proto::limits::{CLIENT_PAUSE_SECONDS_MAX, FOLLOW_SECONDS, UPKEEP_SECONDS};
 
 use crate::activate::{Activation, check_method, tend};
 use crate::clock::written;
@@ -18,10 +18,6 @@ use crate::control::{Client, Which};
 use crate::local::desk::Desk;
 use crate::local::door::Door;
 use crate::vault::Version;
-
-/// The longest pause after nobody could be asked or the disk did not take what was noticed, in seconds;
-/// the first one is a second, and each is twice the one before, until an ask was made.
-const PAUSE_SECONDS_MAX: u64 = 60;
 
 /// What the service tells.
 #[derive(Clone, Debug)]
@@ -69,11 +65,13 @@ struct Seen {
 }
 
 impl Seen {
-    /// How long the service pauses this time, in seconds.
+    /// How long the service pauses this time, in seconds: longer each time until an ask was made.
     fn pause(&mut self) -> u64 {
         let seconds = 1_u64.checked_shl(self.pauses);
         self.pauses = self.pauses.saturating_add(1);
-        seconds.unwrap_or(PAUSE_SECONDS_MAX).min(PAUSE_SECONDS_MAX)
+        seconds
+            .unwrap_or(CLIENT_PAUSE_SECONDS_MAX)
+            .min(CLIENT_PAUSE_SECONDS_MAX)
     }
 }
 

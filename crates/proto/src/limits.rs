@@ -382,6 +382,9 @@ pub const DNS_RETRY_SECONDS: u64 = 900;
 pub const FOLLOW_SECONDS: u64 = 1;
 /// How often a running KMS host looks after its keys and notes its clock, in seconds: 1 hour.
 pub const UPKEEP_SECONDS: u64 = 3_600;
+/// The longest pause of a client service after nobody could be asked or the disk did not take what was
+/// noticed, in seconds; the first is a second, each later one twice the one before it.
+pub const CLIENT_PAUSE_SECONDS_MAX: u64 = 60;
 
 /// How long the row of a client that no longer counts is kept after its last ask, in seconds: a day
 /// longer than any opening key opens that ask, so that nobody who recorded it can bring it as a
