@@ -268,8 +268,9 @@ fn status_of(reason: Reason) -> u16 {
         reasons::KEY_UNREADABLE,
         config::ID_WRONG,
     ];
-    const OURS: [Reason; 6] = [
+    const OURS: [Reason; 7] = [
         reasons::NOT_INITIALISED,
+        reasons::STORE_MISSING,
         reasons::AWAITING_ROOT,
         reasons::ISSUING_ENDED,
         reasons::SIGNER_FAILED,

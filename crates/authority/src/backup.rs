@@ -127,6 +127,19 @@ pub fn key_files(directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
     Ok(found)
 }
 
+/// Whether issuing keys are in a directory, which may be missing.
+///
+/// # Errors
+/// `FILE_UNREADABLE`.
+pub(crate) fn has_issuing_keys(directory: &Path) -> Result<bool, Refusal> {
+    if !directory.exists() {
+        return Ok(false);
+    }
+    let is_issuing =
+        |path: &PathBuf| matches!(kind_of(path), Some(Kind::Secret(SecretKind::Issuing)));
+    Ok(key_files(directory)?.iter().any(is_issuing))
+}
+
 /// Where the key files of a backup lie: `FILE.keys`.
 fn keys_of(backup: &Path) -> PathBuf {
     let mut name = backup.as_os_str().to_owned();

@@ -26,6 +26,7 @@ use muster_proto::time::Timestamp;
 use muster_store::authority::{AuthorityStore, Tables, ops, owning};
 
 use crate::Authority;
+use crate::backup;
 use crate::files::{self, Owner};
 use crate::issuing::{IssuingReport, Rotation, make_request};
 use crate::root::{KEYS_DEFAULT, RootKeys, UNKNOWN_PUBLISHER};
@@ -57,8 +58,8 @@ impl Authority {
     /// Makes an authority in a directory, or opens it when it was made with the same arguments.
     ///
     /// # Errors
-    /// `ALREADY_INITIALISED` when the directory holds another one, `FIELD_WRONG` for a name that is
-    /// not allowed, `CONFIG_WRONG` for a URL that is not.
+    /// `ALREADY_INITIALISED` when the directory holds another one, `STORE_MISSING` when its store was
+    /// lost, `FIELD_WRONG` for a name that is not allowed, `CONFIG_WRONG` for a URL that is not.
     pub async fn init(
         directory: &Path,
         publisher: &str,
@@ -188,18 +189,28 @@ pub(crate) fn store_path(directory: &Path) -> PathBuf {
     directory.join("authority.db")
 }
 
-/// The store's path, where there is one: a new one beside the keys of an old one would number
-/// anew what those keys have numbered before. An empty file is what a crash left of one.
+/// The store's path, where there is one. An empty file is what a crash left of one.
 pub(crate) fn present_store(directory: &Path) -> Result<PathBuf, Refusal> {
     let path = store_path(directory);
     if std::fs::metadata(&path).is_ok_and(|found| found.len() > 0) {
         return Ok(path);
     }
-    let detail = format!(
-        "{} is missing: where it was there, restore a backup",
-        path.display()
-    );
+    check_new_store(directory, &path.display().to_string())?;
+    let detail = format!("{} is missing", path.display());
     Err(Refusal::new(reasons::NOT_INITIALISED, detail))
+}
+
+/// That no store was here before: a new one beside the keys of an old one would number anew what
+/// those keys have numbered before. Issuing keys are made last, when the store is there.
+///
+/// # Errors
+/// `STORE_MISSING`.
+pub(crate) fn check_new_store(directory: &Path, store: &str) -> Result<(), Refusal> {
+    if backup::has_issuing_keys(directory)? {
+        let detail = format!("{store} is missing or empty, and issuing keys are here");
+        return Err(Refusal::new(reasons::STORE_MISSING, detail));
+    }
+    Ok(())
 }
 
 /// The path of the file that names the store's server, where there is one.
@@ -240,10 +251,15 @@ pub(crate) fn read_key_secret(directory: &Path) -> Result<KeySecret, Refusal> {
         .ok_or_else(|| reasons::SECRET_DAMAGED.into())
 }
 
-/// The store on a server, where one is given or kept here.
+/// The store on a server, where one is given or kept here; elsewhere a file of this directory is
+/// what is meant, and may be made if it is missing.
 async fn open_server(directory: &Path, server: Option<&str>) -> Result<Option<Store>, Refusal> {
     let root = root_if_there(directory)?;
-    Store::find_server(directory, server, root.as_ref()).await
+    let store = Store::find_server(directory, server, root.as_ref()).await?;
+    match present_store(directory) {
+        Err(refusal) if store.is_none() && refusal.reason == reasons::STORE_MISSING => Err(refusal),
+        _ => Ok(store),
+    }
 }
 
 fn root_if_there(directory: &Path) -> Result<Option<Root>, Refusal> {

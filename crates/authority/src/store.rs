@@ -66,8 +66,8 @@ impl Store {
     /// Opens the store of a directory; on a server it must be this root's.
     ///
     /// # Errors
-    /// What the file or the server refuses; `OTHER_PUBLISHER`; `NOT_INITIALISED` for a database that
-    /// was emptied.
+    /// What the file or the server refuses; `OTHER_PUBLISHER`; `STORE_MISSING` for a database that was
+    /// emptied.
     pub(crate) async fn open(directory: &Path, root: &Root) -> Result<Self, Refusal> {
         match read_url(directory)? {
             None => SqliteAuthority::open(&directory::present_store(directory)?).map(Self::File),
@@ -90,7 +90,7 @@ impl Store {
             // Serials would be given out a second time.
             Owner::Nobody => {
                 let detail = format!("{} is empty", store.url());
-                return Err(Refusal::new(reasons::NOT_INITIALISED, detail));
+                return Err(Refusal::new(reasons::STORE_MISSING, detail));
             }
         }
         Ok(Self::Server(store))
@@ -117,6 +117,10 @@ impl Store {
         let store = PostgresAuthority::make(parse(text)?, *random::bytes()).await?;
         match store.view(|tables| owner(tables)).await? {
             Owner::Root(owner) if Some(owner) != root.map(Root::fingerprint) => Err(another(owner)),
+            Owner::Nobody => {
+                directory::check_new_store(directory, &store.url().to_string())?;
+                Ok(Some(Self::Server(store)))
+            }
             _ => Ok(Some(Self::Server(store))),
         }
     }

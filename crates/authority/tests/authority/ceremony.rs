@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::common::{NOW, authority, days, host_key, policy, product, request, verify};
 use muster_authority::root::RootKeys;
@@ -208,6 +208,21 @@ async fn init_twice_is_one_authority_and_another_is_refused() {
     assert_eq!(refusal.unwrap_err().reason, config::CONFIG_WRONG);
 }
 
+const STORE_FILES: [&str; 3] = ["authority.db", "authority.db-wal", "authority.db-shm"];
+
+fn remove(directory: &Path, names: &[&str]) {
+    for name in names {
+        let _ = fs::remove_file(directory.join(name));
+    }
+}
+
+fn issuing_key_file(directory: &Path) -> PathBuf {
+    let files = fs::read_dir(directory).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let mut issuing = names.filter(|name| name.starts_with("issuing-"));
+    directory.join(issuing.next().unwrap())
+}
+
 /// What a crash between two steps of `init` leaves behind is taken up by the next.
 #[tokio::test]
 async fn init_goes_on_where_it_was_cut() {
@@ -215,17 +230,54 @@ async fn init_goes_on_where_it_was_cut() {
     let first = authority(directory.path()).await;
     let root = first.root().clone();
     first.close().await;
-    for lost in [
-        "authority.db",
-        "authority.db-wal",
-        "authority.db-shm",
-        "root.pub",
-    ] {
-        let _ = fs::remove_file(directory.path().join(lost));
-    }
+    fs::remove_file(issuing_key_file(directory.path())).unwrap();
+    remove(directory.path(), &STORE_FILES);
+    remove(directory.path(), &["root.pub"]);
     let second = authority(directory.path()).await;
     assert_eq!(second.root(), &root);
     assert!(second.newest_issuing().await.unwrap().is_some());
+}
+
+/// A new store would give the serials a second time that the old one gave under the same secret.
+#[tokio::test]
+async fn no_new_store_is_made_beside_the_keys_of_one_that_was_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = directory.path();
+    let first = authority(home).await;
+    let key = host_key(&first).await;
+    let copy = home.join("copy");
+    first.backup(&copy).await.unwrap();
+    first.close().await;
+    let init = || Authority::init(home, "Contoso", None, Ceremony::Here, NOW);
+    for is_emptied in [false, true] {
+        remove(home, &STORE_FILES);
+        if is_emptied {
+            let empty = home.join("authority.db");
+            fs::write(&empty, b"").unwrap();
+            fs::set_permissions(empty, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let made = init().await.unwrap_err();
+        assert_eq!(made.reason, reasons::STORE_MISSING, "{made}");
+        let opened = Authority::open(home).await.unwrap_err();
+        assert_eq!(opened.reason, reasons::STORE_MISSING, "{opened}");
+    }
+    let others = ["root.pub", "product-keys.key"].map(|name| home.join(name));
+    let kept = others.clone().map(|path| fs::read(path).unwrap());
+    others
+        .iter()
+        .for_each(|path| fs::remove_file(path).unwrap());
+    let unpinned = Authority::init_unpinned(None, home, "Contoso", None, NOW).await;
+    assert_eq!(unpinned.unwrap_err().reason, reasons::STORE_MISSING);
+    for (path, bytes) in others.iter().zip(kept) {
+        assert!(!path.exists(), "{path:?} was made");
+        fs::write(path, bytes).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    Authority::restore(&copy, home).unwrap();
+    let (restored, _) = init().await.unwrap();
+    assert_eq!(restored.keys(None, None, 10).await.unwrap().len(), 1);
+    assert_ne!(host_key(&restored).await, key);
 }
 
 #[tokio::test]
@@ -280,12 +332,7 @@ async fn a_new_issuing_key_follows_and_the_old_one_still_opens() {
 async fn an_exposed_or_missing_issuing_key_is_named() {
     let directory = tempfile::tempdir().unwrap();
     authority(directory.path()).await.close().await;
-    let is_issuing = |path: &std::path::PathBuf| {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        name.starts_with("issuing-")
-    };
-    let files = fs::read_dir(directory.path()).unwrap();
-    let path = files.map(|f| f.unwrap().path()).find(is_issuing).unwrap();
+    let path = issuing_key_file(directory.path());
     let open = || Authority::open(directory.path());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     let exposed = open().await.unwrap().publisher(NOW).await.unwrap_err();

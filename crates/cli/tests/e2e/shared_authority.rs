@@ -171,7 +171,15 @@ fn publishers_are_kept_out_of_one_another_s_databases() {
     psql(&theirs, "DELETE FROM authority_setting");
     other
         .authority(&["product", "list"])
-        .refused("MUSTER-AUT-0001");
+        .refused("MUSTER-AUT-0017");
+    // Nor does an empty one take the place of one whose URL was lost.
+    fs::remove_file(other.path(file)).expect("it is removed");
+    let empty = Postgres::shared().database();
+    for store in [&["--store", &empty][..], &[]] {
+        other
+            .authority(&[&["init", "--publisher", "Contoso"], store].concat())
+            .refused("MUSTER-AUT-0017");
+    }
 
     // A store in a file stays there.
     let on_file = Estate::new("cad", "client");

@@ -68,6 +68,10 @@ reasons! {
         "The store is on a database server, which makes its own backups",
         "`backup` and `restore` are for the file of a store; half a copy would be worth nothing",
         "use pg_basebackup with the log archived, or pg_dump; after a restore run `muster authority restored`";
+    STORE_MISSING = "MUSTER-AUT-0017",
+        "The authority's keys are here, but its store is missing",
+        "the store was deleted or emptied, or only the key files were copied to this machine",
+        "restore a backup (`muster authority restore FILE`, or the database server's own); a new store would give out serials a second time";
 
     PRODUCT_UNKNOWN = "MUSTER-AUT-0020",
         "There is no product of this id",
