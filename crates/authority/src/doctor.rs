@@ -95,7 +95,6 @@ fn secrets(directory: &Path) -> Vec<(String, Result<(), Refusal>)> {
 /// # Errors
 /// What the store refuses to open or to read.
 async fn examine(examined: &Examined, seen: &mut Seen) -> Result<(), Refusal> {
-    store::check_present(&examined.directory)?;
     let authority = Authority::open(&examined.directory).await?;
     seen.store = Ok(authority.store.check().await?);
     seen.replication = authority.replication().await?;

@@ -204,19 +204,6 @@ fn check_no_file(directory: &Path) -> Result<(), Refusal> {
     }
 }
 
-/// Refuses a directory whose store is neither in it nor on a server.
-///
-/// # Errors
-/// `NOT_OPENED`.
-pub(crate) fn check_present(directory: &Path) -> Result<(), Refusal> {
-    let path = directory::store_path(directory);
-    if read_url(directory)?.is_none() && !path.exists() {
-        let detail = format!("{} is missing", path.display());
-        return Err(Refusal::new(store_reasons::NOT_OPENED, detail));
-    }
-    Ok(())
-}
-
 /// Refuses a directory whose store is on a server.
 ///
 /// # Errors

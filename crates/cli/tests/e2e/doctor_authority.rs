@@ -81,6 +81,8 @@ fn what_the_directory_lacks_is_named() {
     damaged.truncate(damaged.len() / 2);
     fs::write(&database, &damaged).expect("the database is written");
     one_fault(&doctor(&estate, &[]), "store", "MUSTER-STO-0005");
+    fs::remove_file(&database).expect("the database is removed");
+    one_fault(&doctor(&estate, &[]), "store", "MUSTER-AUT-0017");
 }
 
 #[test]
