@@ -129,8 +129,12 @@ impl Cluster {
         }
     }
 
+    /// Twice: of the processes that are listed one may end meanwhile, and another begin.
     fn signal(&self, signal: &str, node: u8) {
-        shell(&format!("kill -{signal} $(ip netns pids n{node})"));
+        let list = format!("$(ip netns pids n{node})");
+        let send = format!("kill -{signal} $pid || [ ! -e /proc/$pid ]");
+        let each = format!("for pid in {list}; do {send}; done");
+        shell(&format!("{each}; {each}"));
     }
 
     /// What a query answers, as the leader knows it: a line for each row.
