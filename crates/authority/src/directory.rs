@@ -257,7 +257,9 @@ async fn open_server(directory: &Path, server: Option<&str>) -> Result<Option<St
     let root = root_if_there(directory)?;
     let store = Store::find_server(directory, server, root.as_ref()).await?;
     match present_store(directory) {
-        Err(refusal) if store.is_none() && refusal.reason == reasons::STORE_MISSING => Err(refusal),
+        Err(refusal) if store.is_none() && refusal.reason != reasons::NOT_INITIALISED => {
+            Err(refusal)
+        }
         _ => Ok(store),
     }
 }
